@@ -1,0 +1,26 @@
+# `make` lists the targets. Those that run Python first run tools/setup.sh, which sets up what is
+# missing and costs nothing once all is there; its head names the variables that it honours.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint test test-slow clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## set up .venv (about 15 minutes the first time, most of it compiling mmcv)
+	@bash tools/setup.sh
+
+demo: setup ## run the demonstration
+	.venv/bin/python tools/demo.py
+
+lint: setup ## check the code's style
+	.venv/bin/python -m ruff check .
+
+test: lint ## check the style and run the tests
+	.venv/bin/python -m pytest -m "not slow"
+
+test-slow: setup ## run the slow tests: whole trainings
+	.venv/bin/python -m pytest -m slow
+
+clean: ## remove .venv and caches; keeps the compiled mmcv, data/ and work_dirs/
+	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +

@@ -31,7 +31,7 @@ class MILABackbone(MILA, BaseModule):
             in_channels, num_classes=0, drop_path_rate=drop_path_rate, **_resolve(arch)
         )
         num_stages = len(self.layers)
-        if list(out_indices) != sorted(set(out_indices) & set(range(num_stages))):
+        if not out_indices or list(out_indices) != sorted({*out_indices} & {*range(num_stages)}):
             raise ValueError(
                 f'out_indices {tuple(out_indices)} must ascend within 0..{num_stages - 1}.'
             )
@@ -53,7 +53,8 @@ class MILABackbone(MILA, BaseModule):
             x, list(self.out_indices), output_fmt='NHWC', intermediates_only=True
         )
         return tuple(
-            getattr(self, f'norm{i}')(y).permute(0, 3, 1, 2)
+            # mmcv's RoIAlign reads memory as (B, C, H, W), whatever the strides say.
+            getattr(self, f'norm{i}')(y).permute(0, 3, 1, 2).contiguous()
             for i, y in zip(self.out_indices, maps, strict=True)
         )
 
@@ -94,7 +95,7 @@ def _resolve(arch):
         if arch not in ARCHS:
             raise ValueError(f'arch {arch!r} is none of {", ".join(ARCHS)}.')
         return ARCHS[arch]
-    known = {'embed_dim', 'depths', 'num_heads', 'mlp_ratio'}
+    known = ('embed_dim', 'depths', 'num_heads', 'mlp_ratio')
     if arch.keys() - known:
         raise ValueError(f'arch has unknown keys {sorted(arch.keys() - known)}; known: {known}.')
     return arch

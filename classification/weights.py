@@ -13,15 +13,24 @@ import pickle
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlparse
 
 import numpy as np
 import torch
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import barrier, master_only
 from mmengine.logging import HistoryBuffer, print_log
 
 from .models.linear_attention import ROTARY_BUFFER
+
+
+def _history_method(owner, name):
+    """The one `getattr` of a checkpoint: MMEngine's log history is saved with its methods."""
+    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError('Unsupported global: GLOBAL getattr')
+
 
 # Everything besides tensors and plain containers that a checkpoint may hold: MMEngine's log
 # history (numpy arrays and scalars) and inert configuration objects. A name maps to the class
@@ -29,6 +38,7 @@ from .models.linear_attention import ROTARY_BUFFER
 _NUMPY_CORE = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
 SAFE_GLOBALS = [
     HistoryBuffer,
+    (_history_method, 'builtins.getattr'),
     np.ndarray,
     np.dtype,
     *(type(np.dtype(t)) for t in ('bool', 'int32', 'int64', 'uint8', 'float32', 'float64', 'U1')),
@@ -48,7 +58,9 @@ torch.serialization.add_safe_globals(SAFE_GLOBALS)
 # Where a file keeps its weights, the averaged ones first.
 _EMA_KEYS = ('state_dict_ema', 'model_ema')
 _MODEL_KEYS = ('state_dict', 'model')
-_WRAPPERS = ('module.', '_orig_mod.')
+# What DDP and torch.compile put around names, one inside the other or around the backbone alone.
+_WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')
+_WEB_PAGE = re.compile(rb'\s*<[!?a-zA-Z]')
 
 
 class CheckpointError(RuntimeError):
@@ -77,12 +89,16 @@ def read_weights(source, sha256=None):
     Raises:
         CheckpointError: no file, no checkpoint, not the expected one, or one that holds code.
     """
-    path = _fetch(source) if urlparse(str(source)).scheme in ('http', 'https') else Path(source)
-    checkpoint = read_checkpoint(path, sha256)
+    is_url = urlparse(str(source)).scheme in ('http', 'https')
+    path = _fetch(source) if is_url else Path(source)
+    try:
+        checkpoint = read_checkpoint(path, sha256)
+    except CheckpointError:
+        if is_url:  # the next run downloads it again
+            path.unlink(missing_ok=True)
+        raise
     where, state_dict = _find_state_dict(checkpoint, path)
-    for wrapper in _WRAPPERS * 2:  # either may be around the other
-        if all(name.startswith(wrapper) for name in state_dict):
-            state_dict = {name[len(wrapper) :]: value for name, value in state_dict.items()}
+    state_dict = {_WRAPPERS.sub('', name): value for name, value in state_dict.items()}
     # MMEngine's EMAHook swaps the two when it saves: `state_dict` holds the average.
     is_ema = where in _EMA_KEYS or (where == 'state_dict' and 'ema_state_dict' in checkpoint)
     return Weights(state_dict, f'{path} [{where}]' if where else str(path), is_ema)
@@ -103,13 +119,16 @@ def read_checkpoint(path, sha256=None):
             raise CheckpointError(
                 f'{path} has sha256 {digest}, not the expected {sha256}: download it again.'
             )
-    head = path.open('rb').read(512).lstrip()
-    if not head:
+    if not path.stat().st_size:
         raise CheckpointError(f'{path} is empty: download or save it again.')
-    if head[:1] == b'<':
+    with path.open('rb') as file:
+        head = file.read(512)
+    if _WEB_PAGE.match(head):
         raise CheckpointError(
             f'{path} is a web page, not a checkpoint: download the file behind its link.'
         )
+    # Again: timm's loader takes argparse.Namespace off the list when it is done.
+    torch.serialization.add_safe_globals(SAFE_GLOBALS)
     try:
         if path.suffix == '.safetensors':
             from safetensors.torch import load_file
@@ -118,18 +137,16 @@ def read_checkpoint(path, sha256=None):
         return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r'GLOBAL (\S+)|(?:function|but got) (.+)', str(error))
-        if found is None:
-            raise CheckpointError(_damaged(path)) from None
-        raise CheckpointError(
-            f'{path} holds {found[1] or found[2]}, which may run code: refused; '
-            'save its tensors alone (a state dict, or .safetensors) where it was made.'
-        ) from None
-    except Exception as error:  # a damaged file can fail anywhere inside the readers
-        raise CheckpointError(f'{_damaged(path)} ({type(error).__name__})') from None
-
-
-def _damaged(path):
-    return f'{path} is truncated or not a checkpoint: download or save it again.'
+        if found:
+            raise CheckpointError(
+                f'{path} holds {found[1] or found[2]}, which may run code: refused; '
+                'save its tensors alone (a state dict, or .safetensors) where it was made.'
+            ) from None
+    except Exception:  # a damaged file can fail anywhere inside the readers
+        pass
+    raise CheckpointError(
+        f'{path} is truncated or not a checkpoint: download or save it again.'
+    ) from None
 
 
 def file_sha256(path):
@@ -142,19 +159,17 @@ def file_sha256(path):
 
 
 def _fetch(url):
-    """Download to torch.hub's checkpoint folder, once, by the main process first."""
-    from mmengine.dist import barrier
-
+    """Download to torch.hub's checkpoint folder, once, by the first process of each machine."""
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     # Share links end alike ('…/?dl=1'): the digest of the whole address keeps them apart.
     name = Path(urlparse(url).path).name or 'download.pth'
     path = folder / f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}'
     error = None
-    if is_main_process() and not path.exists():
+    if os.environ.get('LOCAL_RANK', '0') == '0' and not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path), progress=True)
-        except OSError as failure:
+        except (OSError, HTTPException) as failure:
             error = failure
     barrier()
     if not path.exists():
@@ -169,14 +184,22 @@ def _find_state_dict(checkpoint, path):
     """(name of the entry, state dict) in a loaded file; the name is '' for a plain one."""
     if isinstance(checkpoint, dict):
         for key in (*_EMA_KEYS, *_MODEL_KEYS):
-            if isinstance(checkpoint.get(key), dict) and checkpoint[key]:
-                return key, dict(checkpoint[key])
-        if checkpoint and all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
+            if _is_state_dict(checkpoint.get(key)):
+                return key, checkpoint[key]
+        if _is_state_dict(checkpoint):
             return '', checkpoint
     keys = list(checkpoint)[:5] if isinstance(checkpoint, dict) else type(checkpoint).__name__
     raise CheckpointError(
         f'{path} holds no weights ({keys}): expected a state dict, '
         f'or one under {", ".join((*_EMA_KEYS, *_MODEL_KEYS))}.'
+    )
+
+
+def _is_state_dict(entry):
+    return (
+        isinstance(entry, dict)
+        and len(entry) > 0
+        and all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in entry.items())
     )
 
 
@@ -269,6 +292,8 @@ def _fit_names(state_dict, own):
 
 def pretrained_source(init_cfg):
     """(checkpoint, sha256) of an MMEngine `init_cfg` of type 'Pretrained', else None."""
+    if isinstance(init_cfg, (list, tuple)):
+        raise ValueError('init_cfg is one dict, such as dict(type="Pretrained", checkpoint=PATH).')
     if init_cfg and init_cfg.get('type') == 'Pretrained':
         unknown = init_cfg.keys() - {'type', 'checkpoint', 'sha256'}
         if unknown or 'checkpoint' not in init_cfg:

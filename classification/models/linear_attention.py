@@ -28,19 +28,18 @@ def rotary_table(height, width, dim, device, dtype=torch.float32):
     Returns:
         (cos, sin), each (height, width, dim / 2).
     """
+    # Traced or fake tensors belong to their trace: none may enter the cache, nor meet one from it.
+    if torch.compiler.is_compiling() or type(torch.empty(0)) is not torch.Tensor:
+        return _rotary_table(height, width, dim, device, dtype)
     key = (height, width, dim, torch.device(device), dtype)
-    if key in _TABLES and not torch.compiler.is_compiling():
-        _TABLES.move_to_end(key)
-        return _TABLES[key]
-    # A table made in inference mode could not serve a later training step.
-    with torch.inference_mode(False):
-        table = _rotary_table(height, width, dim, device, dtype)
-    # Traced or fake tensors belong to their trace and must not outlive it.
-    if not torch.compiler.is_compiling() and type(table[0]) is torch.Tensor:
-        _TABLES[key] = table
+    if key not in _TABLES:
+        # A table made in inference mode could not serve a later training step.
+        with torch.inference_mode(False):
+            _TABLES[key] = _rotary_table(height, width, dim, device, dtype)
         if len(_TABLES) > _MAX_TABLES:
             _TABLES.popitem(last=False)
-    return table
+    _TABLES.move_to_end(key)
+    return _TABLES[key]
 
 
 def _rotary_table(height, width, dim, device, dtype):

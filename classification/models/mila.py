@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import DropPath, Mlp, trunc_normal_
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models import build_model_with_cfg, checkpoint, generate_default_cfgs, register_model
 from timm.models._features import feature_take_indices
-from timm.models._manipulate import checkpoint
 from torch import nn
 
 from .linear_attention import ROTARY_BUFFER, LinearAttention, rotary_table
@@ -128,7 +127,7 @@ class Stage(nn.Module):
         dtype = torch.promote_types(x.dtype, torch.float32)
         table = rotary_table(*x.shape[1:], x.device, dtype)
         for block in self.blocks:
-            if self.grad_checkpointing and self.training and not torch.jit.is_scripting():
+            if self.grad_checkpointing and self.training:
                 x = checkpoint(block, x, table)
             else:
                 x = block(x, table)
@@ -187,7 +186,7 @@ class MILA(nn.Module):
 
     def forward_features(self, x):
         """Images (B, in_chans, H, W) -> normalised last map (B, H / 32, W / 32, num_features)."""
-        x, _ = self.forward_intermediates(x, indices=[], norm=True)
+        x, _ = self.forward_intermediates(x, indices=1)
         return x
 
     def forward_head(self, x, pre_logits=False):
@@ -208,13 +207,14 @@ class MILA(nn.Module):
         Args:
             x: images (B, in_chans, H, W).
             indices: stages: a list, a number (the last n) or None (all).
-            norm: apply the final norm to the last stage's map (it fits no other).
+            norm: apply the final norm to the last stage's map in the list (it fits no other).
             stop_early: skip the stages after the last one asked for.
             output_fmt: 'NCHW' or 'NHWC'.
             intermediates_only: return the list of maps alone.
 
         Returns:
-            (last map (B, H, W, C), list of maps), or the list.
+            (last map computed (B, H, W, C), normalised where it is the last stage's, list of maps),
+            or the list.
 
         Raises:
             ValueError: an image side under 32 pixels, or an unknown output_fmt.
@@ -223,23 +223,25 @@ class MILA(nn.Module):
             raise ValueError(f'MILA needs images of at least 32x32, got {tuple(x.shape[-2:])}.')
         if output_fmt not in ('NCHW', 'NHWC'):
             raise ValueError(f"output_fmt is 'NCHW' or 'NHWC', not {output_fmt!r}.")
-        wanted, last = _take_indices(len(self.layers), indices)
+        wanted, last = feature_take_indices(len(self.layers), indices)
         stages = self.layers[: last + 1] if stop_early else self.layers
         maps = []
         x = self.patch_embed(x)
         for i, stage in enumerate(stages):
             x = stage(x)
-            if norm and i == len(self.layers) - 1:
-                x = self.norm(x)
+            final = i == len(self.layers) - 1
             if i in wanted:
-                maps.append(x.permute(0, 3, 1, 2) if output_fmt == 'NCHW' else x)
+                y = self.norm(x) if norm and final else x
+                maps.append(y.permute(0, 3, 1, 2).contiguous() if output_fmt == 'NCHW' else y)
             if i < len(stages) - 1:
                 x = stage.downsample(x)
-        return maps if intermediates_only else (x, maps)
+        if intermediates_only:
+            return maps
+        return (self.norm(x) if final else x), maps
 
     def prune_intermediate_layers(self, indices=1, prune_norm=False, prune_head=True):
         """Remove the stages, and the norm and head, that the maps at `indices` do not need."""
-        wanted, last = _take_indices(len(self.layers), indices)
+        wanted, last = feature_take_indices(len(self.layers), indices)
         prune_end = last < len(self.layers) - 1
         if prune_end:
             self.layers = self.layers[: last + 1]
@@ -283,12 +285,6 @@ class MILA(nn.Module):
                 (r'^norm', (99999,)),
             ],
         )
-
-
-def _take_indices(num_stages, indices):
-    if isinstance(indices, (list, tuple)) and not indices:
-        return [], num_stages - 1
-    return feature_take_indices(num_stages, indices)
 
 
 def _init_weights(module):

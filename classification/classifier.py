@@ -1,0 +1,120 @@
+"""Any timm model as an MMEngine classifier: the loss in training, class scores in evaluation."""
+
+import difflib
+
+import timm
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from timm.data import Mixup
+
+from .data import DataError
+from .weights import CheckpointError, load_weights, pretrained_source
+
+
+@MODELS.register_module()
+class ImageClassifier(BaseModel):
+    """A timm model with its training loss, as MMEngine's Runner trains, evaluates and saves it.
+
+    Parameters are named `backbone.*`, so that detectors and segmentors read its checkpoints.
+
+    Args:
+        model: arguments of timm.create_model under `name` (`model_name` there), num_classes and
+            whatever that model takes, such as drop_path_rate.
+        label_smoothing: share of the target spread evenly over all classes.
+        mixup: arguments of timm.data.Mixup except for classes and smoothing, for example
+            dict(mixup_alpha=.8, cutmix_alpha=1.); None leaves images as they are.
+        init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None, reset_head=False)`
+            in any format that `classification.weights` reads, loaded strictly; with reset_head
+            everything but the classifying layer, whose file may have another number of classes.
+
+    Raises:
+        ValueError: timm has no such model, or a key of init_cfg is unknown.
+    """
+
+    def __init__(self, model, label_smoothing=0.0, mixup=None, data_preprocessor=None,
+                 init_cfg=None):  # fmt: skip
+        super().__init__(data_preprocessor, init_cfg)
+        self.backbone = _create_model(**model)
+        self.label_smoothing = label_smoothing
+        # Smoothing commutes with mixing: cross_entropy smooths hard and mixed targets alike.
+        self.mixup = mixup and Mixup(num_classes=self.num_classes, label_smoothing=0.0, **mixup)
+
+    @property
+    def num_classes(self):
+        return self.backbone.num_classes
+
+    def forward(self, inputs, targets=None, mode='tensor'):
+        """Images (B, C, H, W) and classes (B,) -> what MMEngine's `mode` asks for.
+
+        Returns:
+            'tensor': logits (B, num_classes); 'loss': dict(loss=scalar); 'predict': a dict for
+            each image with scores (num_classes,), which sum to 1, and its target where given.
+
+        Raises:
+            ValueError: another mode.
+            DataError: an odd number of images to mix.
+        """
+        if mode == 'tensor':
+            return self.backbone(inputs)
+        if mode == 'loss':
+            return self.loss(inputs, targets)
+        if mode == 'predict':
+            return self.predict(inputs, targets)
+        raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}.")
+
+    def loss(self, inputs, targets):
+        """Cross-entropy with the smoothed and, in training, mixed targets."""
+        if self.mixup and self.training:
+            if len(inputs) % 2:
+                raise DataError(
+                    f'Mixup pairs the images of a batch, which has {len(inputs)}: '
+                    'give train_dataloader an even batch_size and drop_last=True.'
+                )
+            inputs, targets = self.mixup(inputs, targets)
+        logits = self.backbone(inputs).float()
+        return dict(loss=F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing))
+
+    def predict(self, inputs, targets=None):
+        """Class probabilities, in fp32 whatever the model runs in."""
+        scores = self.backbone(inputs).float().softmax(dim=1)
+        if targets is None:
+            return [dict(scores=s) for s in scores]
+        return [dict(scores=s, target=t) for s, t in zip(scores, targets, strict=True)]
+
+    def init_weights(self):
+        """Load `init_cfg`'s checkpoint; timm has initialised everything when it was built."""
+        init_cfg = dict(self.init_cfg or {})
+        reset_head = init_cfg.pop('reset_head', False)
+        source = pretrained_source(init_cfg)
+        if source is None:
+            if init_cfg:
+                raise ValueError(f"init_cfg is of type 'Pretrained', not {init_cfg.get('type')!r}.")
+        elif reset_head:
+            num_classes = self.num_classes
+            self.backbone.reset_classifier(0)
+            load_weights(self, *source, unexpected=self._head_names())
+            self.backbone.reset_classifier(num_classes)
+        else:
+            try:
+                load_weights(self, *source)
+            except CheckpointError as error:
+                if not any(name in str(error) for name in self._head_names()):
+                    raise
+                raise CheckpointError(
+                    f'{str(error)[:-1]}, or set reset_head=True in init_cfg for other classes.'
+                ) from None
+        self._is_init = True
+
+    def _head_names(self):
+        """Beginnings of the names of the classifying layer's parameters."""
+        heads = self.backbone.default_cfg['classifier']
+        return [f'backbone.{head}.' for head in ([heads] if isinstance(heads, str) else heads)]
+
+
+def _create_model(name, **kwargs):
+    # A hub reference ('hf-hub:owner/model') is looked up by timm itself.
+    if ':' not in name and not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
+        raise ValueError(f'timm has no model {name!r}; near it: {", ".join(near) or "none"}.')
+    return timm.create_model(name, **kwargs)

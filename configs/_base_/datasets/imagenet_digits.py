@@ -1,0 +1,28 @@
+"""Handwritten digits at 64x64, from tools/make_digits.py; mild augmentation, never mirrored."""
+
+_base_ = './imagenet_224.py'
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    pin_memory=False,
+    dataset=dict(
+        data_root='data/digits/imagenet/train',
+        pipeline=[
+            dict(type='ReadImage'),
+            dict(
+                type='TimmTransform', is_training=True, input_size=64, interpolation='bicubic',
+                scale=(0.7, 1.0), ratio=(0.8, 1.25), hflip=0.0, color_jitter=0.2),
+        ]))  # fmt: skip
+
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    pin_memory=False,
+    dataset=dict(
+        data_root='data/digits/imagenet/val',
+        pipeline=[
+            dict(type='ReadImage'),
+            dict(type='TimmTransform', input_size=64, crop_pct=1.0, interpolation='bicubic'),
+        ]))  # fmt: skip
+test_dataloader = val_dataloader

@@ -1,0 +1,20 @@
+"""300 epochs of AdamW: 20 of linear warm-up, then a cosine, both by iteration."""
+
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05),
+    # Biases, norms and every other 1-D parameter.
+    paramwise_cfg=dict(flat_decay_mult=0.0),
+    clip_grad=dict(max_norm=5.0),
+)
+# The learning rate, and with it the first and the last, is for 512 images an iteration.
+auto_scale_lr = dict(enable=True, base_batch_size=512)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, end=20, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR', eta_min_ratio=1e-2, begin=20, end=300,
+        convert_to_iter_based=True),
+]  # fmt: skip
+
+train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()

@@ -1,0 +1,33 @@
+"""UperNet with a small MILA on scenes of handwritten digits: 11 classes, 128x128 pixels.
+
+    python tools/train.py configs/quickstart/upernet_mila-digits_digits.py
+
+Hardware: 2 CPU cores. From scratch, unless a classifier's weights are given with --cfg-options
+model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=PATH
+"""
+
+_base_ = [
+    '../_base_/models/upernet_mila.py',
+    '../_base_/models/mila_digits.py',
+    '../_base_/datasets/digits_semantic.py',
+    '../_base_/schedules/digits.py',
+    'mmseg::_base_/default_runtime.py',
+]
+
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    data_preprocessor=dict(size=(128, 128)),
+    backbone=dict(_delete_=True, type='MILA', arch=_base_.arch),
+    decode_head=dict(
+        in_channels=_base_.widths, channels=64, num_classes=11, norm_cfg=norm_cfg
+    ),
+    auxiliary_head=dict(
+        in_channels=_base_.widths[2], channels=32, num_classes=11, norm_cfg=norm_cfg
+    ),
+)
+log_processor = dict(by_epoch=True)
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=10),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1),
+    visualization=dict(type='SegVisualizationHook'),
+)

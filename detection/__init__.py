@@ -1,0 +1,8 @@
+"""MILA in MMDetection: importing this registers `MILA` and everything that mmdet has."""
+
+from mmdet.utils import register_all_modules
+
+import classification  # noqa: F401
+
+# The scope of a run is the config's to choose: `default_scope = 'mmdet'`.
+register_all_modules(init_default_scope=False)

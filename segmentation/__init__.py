@@ -1,0 +1,8 @@
+"""MILA in MMSegmentation: importing this registers `MILA` and everything that mmseg has."""
+
+from mmseg.utils import register_all_modules
+
+import classification  # noqa: F401
+
+# The scope of a run is the config's to choose: `default_scope = 'mmseg'`.
+register_all_modules(init_default_scope=False)

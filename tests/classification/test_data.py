@@ -1,0 +1,209 @@
+"""Image folders: what is found, what is refused, and what the configs' transforms do."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS, HOOKS, TRANSFORMS
+from mmengine.runner import BaseLoop, Runner
+from PIL import Image
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+import classification  # noqa: F401  registers
+from classification.data import DataError
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+IMAGENET = 'classification/mila-t_8xb128_in1k.py'
+DIGITS = 'quickstart/mila-digits_1xb32_digits.py'
+
+
+def picture(path, size=(40, 36), mode='RGB', seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path)
+    return pixels
+
+
+@pytest.fixture
+def root(tmp_path):
+    for i, name in enumerate(['b/2.png', 'b/10.JPEG', 'a/deep/1.jpg', 'c/1.png', '.cache/1.png']):
+        picture(tmp_path / name, seed=i)
+    (tmp_path / 'b/notes.txt').write_text('no image')
+    (tmp_path / 'README').write_text('no class')
+    return tmp_path
+
+
+def build(root, **kwargs):
+    pipeline = [dict(type='ReadImage'), dict(type='TimmTransform', input_size=32)]
+    return DATASETS.build(
+        dict(type='ImageFolder', data_root=str(root), pipeline=pipeline, **kwargs)
+    )
+
+
+def listing(dataset):
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    root = dataset.data_root
+    return [(Path(i['img_path']).relative_to(root).as_posix(), i['gt_label']) for i in infos]
+
+
+def test_image_folder(root):
+    dataset = build(root)
+    assert dataset.metainfo['classes'] == ['a', 'b', 'c']
+    assert listing(dataset) == [('a/deep/1.jpg', 0), ('b/10.JPEG', 1), ('b/2.png', 1),
+                                ('c/1.png', 2)]  # fmt: skip
+    assert dataset[1]['inputs'].shape == (3, 32, 32) and dataset[1]['targets'] == 1
+
+
+def test_named_classes(root, tmp_path):
+    """An order of its own, and classes without a folder keep their place."""
+    names = ['c', 'missing', 'b', 'a']
+    (tmp_path / 'classes.txt').write_text('\n'.join(names))
+    for classes in (names, str(tmp_path / 'classes.txt')):
+        dataset = build(root, metainfo=dict(classes=classes))
+        assert dataset.metainfo['classes'] == names
+        assert [label for _, label in listing(dataset)] == [3, 2, 2, 0]
+
+
+@pytest.mark.parametrize('damage, message', [
+    (lambda root: root / 'nowhere', r'nowhere does not exist: put'),
+    (lambda root: root / 'a/deep', r'deep has no folders'),
+    (lambda root: (root / 'd').mkdir() or root, r'/d holds no image \(.*\.jpg.*remove the folder'),
+    (lambda root: (root / 'c/1.png').unlink() or root, r'/c holds no image'),
+])  # fmt: skip
+def test_bad_folder(root, damage, message):
+    folder = damage(root)
+    with pytest.raises(DataError, match=message):
+        build(folder)
+
+
+def test_unknown_class(root):
+    with pytest.raises(DataError, match='/c is none of the 2 classes'):
+        build(root, metainfo=dict(classes=['a', 'b']))
+
+
+@pytest.mark.parametrize('mode', ['L', 'P', '1', 'RGB', 'RGBA', 'CMYK'])
+def test_any_image_becomes_rgb(tmp_path, mode):
+    path = tmp_path / ('x.jpg' if mode == 'CMYK' else 'x.png')
+    picture(path, mode=mode)
+    image = TRANSFORMS.build(dict(type='ReadImage'))(dict(img_path=path))['img']
+    assert (image.mode, image.size) == ('RGB', (40, 36))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-400])
+
+
+@pytest.mark.parametrize('damage', [cut, Path.unlink, lambda path: path.write_text('<html>'),
+                                    lambda path: path.write_bytes(b'')])  # fmt: skip
+@pytest.mark.parametrize('name', ['b/2.png', 'b/10.JPEG'])
+def test_unreadable_image(root, name, damage):
+    dataset = build(root)
+    damage(root / name)
+    index = [path for path, _ in listing(dataset)].index(name)
+    with pytest.raises(DataError, match=f'{name} cannot be read as an image .*replace or remove'):
+        dataset[index]
+
+
+def pipeline(config, split):
+    cfg = Config.fromfile(CONFIGS / config)
+    return cfg[f'{split}_dataloader'].dataset.pipeline
+
+
+def test_imagenet_evaluation(tmp_path):
+    """The shorter side to 256 (as it is here), the 224 in the centre, normalised."""
+    pixels = picture(tmp_path / 'x.png', size=(300, 256))
+    result = Compose(pipeline(IMAGENET, 'test'))(dict(img_path=tmp_path / 'x.png', gt_label=3))
+    crop = torch.from_numpy(pixels[16:240, 38:262]).permute(2, 0, 1) / 255
+    mean, std = (torch.tensor(v)[:, None, None]
+                 for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))  # fmt: skip
+    torch.testing.assert_close(result['inputs'], (crop - mean) / std)
+    assert result['targets'] == 3
+
+
+@pytest.mark.parametrize('config, size', [(IMAGENET, 224), (DIGITS, 64)])
+def test_transforms_of_configs(tmp_path, config, size):
+    """Training draws anew each time, evaluation never; both end at the model's size."""
+    picture(tmp_path / 'x.png', size=(70, 90))
+    train, val = (Compose(pipeline(config, split)) for split in ('train', 'val'))
+    draws = [[transform(dict(img_path=tmp_path / 'x.png'))['inputs'] for _ in range(2)]
+             for transform in (train, val)]  # fmt: skip
+    assert all(image.shape == (3, size, size) for pair in draws for image in pair)
+    assert not torch.equal(*draws[0])
+    assert torch.equal(*draws[1])
+
+
+def test_recipe_of_imagenet():
+    text = repr(TRANSFORMS.build(pipeline(IMAGENET, 'train')[1]))
+    for part in ('RandomResizedCropAndInterpolation(size=(224, 224), scale=(0.08, 1.0), '
+                 'ratio=(0.75, 1.3333), interpolation=bicubic)',
+                 'RandomHorizontalFlip(p=0.5)', 'RandAugment(n=2,'):  # fmt: skip
+        assert part in text, part
+    erasing = TRANSFORMS.build(pipeline(IMAGENET, 'train')[1]).transform.transforms[-1]
+    assert (erasing.probability, erasing.max_count, erasing.per_pixel) == (0.25, 1, True)
+
+
+def test_digits_are_never_mirrored():
+    assert 'Flip' not in repr(TRANSFORMS.build(pipeline(DIGITS, 'train')[1]))
+
+
+def test_unknown_argument():
+    with pytest.raises(TypeError, match='input_sise'):
+        TRANSFORMS.build(dict(type='TimmTransform', input_sise=32))
+
+
+def test_batches(root):
+    """What the model gets."""
+    loader = Runner.build_dataloader(dict(
+        dataset=build(root), batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler'),
+        collate_fn=dict(type='default_collate')))  # fmt: skip
+    batch = next(iter(loader))
+    assert batch['inputs'].shape == (4, 3, 32, 32)
+    assert batch['targets'].dtype == torch.int64
+    assert sorted(batch['targets'].tolist()) == [0, 1, 1, 2]
+
+
+def test_unreadable_image_in_a_worker(root):
+    """The worker's report ends with the sentence, which is what the tools print."""
+    dataset = build(root)
+    (root / 'c/1.png').write_bytes(b'')
+    batches = iter(torch.utils.data.DataLoader(dataset, batch_size=4, num_workers=1))
+    with pytest.raises(DataError) as error:
+        next(batches)
+    assert 'c/1.png cannot be read' in str(error.value).strip().splitlines()[-1]
+    error.value.__traceback__ = None  # it holds the worker, which would be waited for at the end
+
+
+class Loop(BaseLoop):
+    def __init__(self, classes, root):
+        dataset = SimpleNamespace(metainfo=dict(classes=classes), data_root=root)
+        self.dataloader = SimpleNamespace(dataset=dataset)
+
+    def run(self):
+        """Never called."""
+
+
+@pytest.mark.parametrize('train, val, message', [
+    ('abc', 'abc', None), ('abc', None, None), (None, 'abc', None),
+    ('ab', 'ab', 'data/train has 2 classes, the model 3: set'),
+    (None, 'ab', 'data/val has 2 classes'),
+    ('abc', 'ab', 'data/val has 2 classes'),
+    ('abc', 'abd', r'data/val has other classes than data/train \(c, d\)'),
+    ('abc', 'acb', 'in another order'),
+])  # fmt: skip
+def test_check_classes(train, val, message):
+    runner = SimpleNamespace(
+        model=SimpleNamespace(num_classes=3),
+        _train_loop=train and Loop(list(train), 'data/train'),
+        _val_loop=val and Loop(list(val), 'data/val'),
+        _test_loop=dict(type='a config, not built'),
+    )
+    hook = HOOKS.build(dict(type='CheckClasses'))
+    if message is None:
+        hook.before_run(runner)
+    else:
+        with pytest.raises(DataError, match=message):
+            hook.before_run(runner)

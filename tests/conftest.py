@@ -1,0 +1,144 @@
+"""What tests of the tools share: a few digits on disk, tiny trainings, the tools as functions."""
+
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.utils import ManagerMixin
+from sklearn.datasets import load_digits
+
+ROOT = Path(__file__).parents[1]
+FIXTURES = ROOT / 'tests' / 'fixtures'
+TASKS = ('classification', 'detection', 'segmentation')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Sums in one order, and no threads that wait for each other on a busy machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def forget_runs():
+    """MMEngine keeps loggers and histories by name for the life of the process."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget(cls=ManagerMixin):
+    for child in cls.__subclasses__():
+        if child.__name__ != 'DefaultScope':
+            child._instance_dict.clear()
+        _forget(child)
+
+
+def load_script(name):
+    """tools/<name>.py as a module: tools/ is a folder of scripts, not a package."""
+    spec = importlib.util.spec_from_file_location(f'tools_{name}', ROOT / 'tools' / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    """A folder with data/digits: 8 + 4 scenes of 64x64, 20 + 20 single digits of 32x32."""
+    root = tmp_path_factory.mktemp('digits')
+    out = root / 'data' / 'digits'
+    script = load_script('make_digits')
+    settings = script.Settings(
+        train_scenes=8, val_scenes=4, scene_size=64, patch_size=32, min_height=18, max_height=28,
+        max_digits=3, train_renderings=1)  # fmt: skip
+    samples, bar = load_digits(), SimpleNamespace(update=lambda: None)
+    for split, indices in (('train', range(0, 20)), ('val', range(20, 50))):
+        folder = out / 'imagenet' / split
+        script.write_classification(folder, split, list(indices), samples, settings, bar)
+        script.write_scenes(out, split, list(indices), samples, settings, bar)
+    return root
+
+
+@pytest.fixture
+def here(digits, tmp_path, monkeypatch):
+    """An empty folder to work in, with the digits where configs look for them."""
+    (tmp_path / 'data').symlink_to(digits / 'data')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def own_data(here):
+    """data/digits as a copy that a test may damage."""
+    (here / 'data').unlink()
+    source = os.path.realpath(Path(os.environ['PYTEST_DIGITS']))
+    shutil.copytree(source, here / 'data')
+    return here / 'data' / 'digits'
+
+
+@pytest.fixture(autouse=True)
+def _where_digits_are(request, monkeypatch):
+    if 'own_data' in request.fixturenames:
+        monkeypatch.setenv('PYTEST_DIGITS', str(request.getfixturevalue('digits') / 'data'))
+
+
+def run(tool, *args):
+    """A tool's main() with arguments as on the command line; a config may be a task's name."""
+    _forget()
+    config, *rest = map(str, args)
+    config = FIXTURES / f'{config}.py' if config in TASKS else config
+    return load_script(tool).main([str(config), *rest])
+
+
+@pytest.fixture
+def fails(capfd):
+    """Run a tool that must fail with one sentence and without a traceback: the sentence."""
+
+    def expect(tool, *args):
+        with pytest.raises(SystemExit) as stop:
+            run(tool, *args)
+        assert stop.value.code == 1
+        err = capfd.readouterr().err
+        assert 'Traceback' not in err
+        assert err.count('error: ') == 1, err
+        return err.split('error: ')[1].strip()
+
+    return expect
+
+
+@pytest.fixture(scope='session')
+def trained(digits, tmp_path_factory):
+    """task -> folder of a short training with two checkpoints, as tools/train.py leaves it."""
+    done = {}
+
+    def train(task):
+        if task not in done:
+            before = os.getcwd()
+            os.chdir(digits)
+            try:
+                done[task] = tmp_path_factory.mktemp(f'trained-{task}')
+                run('train', task, '--work-dir', done[task])
+            finally:
+                os.chdir(before)
+        return done[task]
+
+    return train
+
+
+def contents(folder):
+    """{relative path: bytes} of everything in a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in Path(folder).rglob('*')
+        if path.is_file()
+    }
+
+
+def edit_json(path, change):
+    content = json.loads(Path(path).read_text())
+    change(content)
+    Path(path).write_text(json.dumps(content))

@@ -1,0 +1,193 @@
+"""Every committed config builds, trains a step and predicts, at small size and without a dataset.
+
+Model, pipelines and optimiser come from the config as it is committed; only the pretrained file,
+and the numbers of proposals and results, which time the test, are changed.
+"""
+
+import ast
+import functools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.structures import PixelData
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts
+)
+SIZE = 64
+BATCH = 2
+BIG = 30e6  # parameters of a backbone beyond which the backward pass would take too long here
+
+load = functools.cache(lambda path: Config.fromfile(ROOT / path))
+
+
+@pytest.fixture(scope='module', params=CONFIGS)
+def path(request):
+    return request.param
+
+
+@pytest.fixture(scope='module')
+def cfg(path):
+    """The config, with its default scope in force."""
+    cfg = load(path)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        yield cfg
+
+
+@pytest.fixture(scope='module')
+def model(cfg):
+    model_cfg = cfg.model.copy()
+    (model_cfg.get('backbone') or model_cfg).pop('init_cfg', None)
+    if 'roi_head' in model_cfg:
+        model_cfg.train_cfg.rpn_proposal.max_per_img = 50
+        model_cfg.train_cfg.rcnn.sampler.num = 32
+        model_cfg.test_cfg.rpn.max_per_img = 20
+        model_cfg.test_cfg.rcnn.update(score_thr=0.0, max_per_img=5)
+    if 'decode_head' in model_cfg:
+        model_cfg.data_preprocessor.size = (SIZE, SIZE)  # mmseg pads training images to this
+    torch.manual_seed(0)
+    return revert_sync_batchnorm(MODELS.build(model_cfg))
+
+
+def test_docstring(path):
+    """The command is there and names this very file; what was not measured is not claimed."""
+    source = (ROOT / path).read_text()
+    doc = ast.get_docstring(ast.parse(source))
+    assert f' {path}' in doc
+    assert 'Hardware: ' in doc
+    assert 'quickstart' in path or 'not measured here' in doc.lower()
+    assert len(source.splitlines()) - len(doc.splitlines()) < 35, 'differences only'
+
+
+def test_train_step(cfg, model):
+    """The loss is finite and depends on every parameter, which DistributedDataParallel needs."""
+    model.train()
+    big = sum(p.numel() for p in model.backbone.parameters()) > BIG
+    with torch.set_grad_enabled(not big):
+        data = model.data_preprocessor(batch(cfg.model), training=True)
+        loss, logged = model.parse_losses(model(**data, mode='loss'))
+    assert all(value.isfinite() for value in logged.values()), logged
+    if not big:
+        loss.backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+
+
+def test_predict(cfg, model):
+    model.eval()
+    with torch.no_grad():
+        results = model.test_step(batch(cfg.model))
+    assert len(results) == BATCH
+    for result in results:
+        check_result(cfg.model, result)
+
+
+def test_optimizer(cfg, model):
+    """Norms do not decay and all else does, but for what the recipe exempts as well."""
+    optim_cfg = dict(type='OptimWrapper') | cfg.optim_wrapper
+    optimizer = build_optim_wrapper(model, optim_cfg).optimizer
+    decay = {id(p): group['weight_decay'] for group in optimizer.param_groups
+             for p in group['params']}  # fmt: skip
+    for name, parameter in model.named_parameters():
+        if 'norm' in name:
+            assert decay[id(parameter)] == 0, name
+        elif parameter.ndim > 1:
+            assert decay[id(parameter)] == cfg.optim_wrapper.optimizer.weight_decay, name
+
+
+def test_schedule(cfg):
+    """Warm-up first, and the last scheduler ends with the training."""
+    length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
+    warmup, main = cfg.param_scheduler
+    assert warmup.type == 'LinearLR'
+    assert main.end == length
+
+
+@pytest.mark.parametrize('loader', ['train_dataloader', 'val_dataloader', 'tta_pipeline'])
+def test_pipeline(cfg, loader, tmp_path):
+    """The transforms build and run, more than once since some choose at random."""
+    if loader not in cfg:
+        pytest.skip('this task has no test-time augmentation')
+    pipeline = cfg[loader] if loader == 'tta_pipeline' else cfg[loader].dataset.pipeline
+    sample = write_sample(tmp_path)
+    transforms = Compose(pipeline)
+    np.random.seed(0)
+    for _ in range(4):
+        packed = transforms(dict(sample))
+        images = packed['inputs'] if loader == 'tta_pipeline' else [packed['inputs']]
+        assert all(image.shape[0] == 3 and min(image.shape[1:]) >= 32 for image in images)
+
+
+def batch(model_cfg):
+    """A batch of noise with ground truth, as the task's data loader would give it."""
+    if model_cfg.type == 'ImageClassifier':
+        targets = torch.arange(BATCH) % model_cfg.model.num_classes
+        return dict(inputs=torch.randn(BATCH, 3, SIZE, SIZE), targets=targets)
+    if model_cfg.type == 'MaskRCNN':
+        from mmdet.testing import demo_mm_inputs
+
+        num_classes = model_cfg.roi_head.bbox_head.num_classes
+        shapes = [(3, SIZE, SIZE)] * BATCH
+        return demo_mm_inputs(BATCH, shapes, [3] * BATCH, num_classes, with_mask=True)
+
+    from mmseg.structures import SegDataSample
+
+    sizes = dict(img_shape=(SIZE, SIZE), ori_shape=(SIZE, SIZE))
+    samples = [SegDataSample(metainfo=sizes) for _ in range(BATCH)]
+    for sample in samples:
+        labels = torch.randint(model_cfg.decode_head.num_classes, (1, SIZE, SIZE))
+        sample.gt_sem_seg = PixelData(data=labels)
+    images = torch.randint(256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8)
+    return dict(inputs=list(images), data_samples=samples)
+
+
+def check_result(model_cfg, result):
+    if model_cfg.type == 'ImageClassifier':
+        assert result['scores'].shape == (model_cfg.model.num_classes,)
+        assert result['scores'].sum().item() == pytest.approx(1, abs=1e-5)
+    elif model_cfg.type == 'MaskRCNN':
+        found = result.pred_instances
+        assert len(found) == 5
+        assert found.bboxes.isfinite().all()
+        assert found.masks.shape == (5, SIZE, SIZE)
+        assert found.labels.max() < model_cfg.roi_head.bbox_head.num_classes
+    else:
+        num_classes = model_cfg.decode_head.num_classes
+        assert result.seg_logits.data.shape == (num_classes, SIZE, SIZE)
+        assert result.seg_logits.data.isfinite().all()
+        assert result.pred_sem_seg.data.shape == (1, SIZE, SIZE)
+
+
+def write_sample(folder):
+    """One annotated image on disk, with the keys that the data sets of all three tasks give."""
+    height, width = 120, 160
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    cv2.imwrite(str(folder / 'image.png'), image)
+    cv2.imwrite(str(folder / 'map.png'), image[..., 0] % 12)
+    runs = [30 * height + 20, *[60, 60] * 39, 60, 0]
+    runs[-1] = height * width - sum(runs)
+    mask = dict(size=[height, width], counts=runs)
+    box = dict(bbox=[30, 20, 70, 80], bbox_label=1, ignore_flag=0, mask=mask)
+    return dict(
+        img_path=str(folder / 'image.png'),
+        gt_label=1,
+        img_id=1,
+        height=height,
+        width=width,
+        instances=[box],
+        seg_map_path=str(folder / 'map.png'),
+        label_map=None,
+        reduce_zero_label=True,
+        seg_fields=[],
+    )

@@ -1,0 +1,156 @@
+"""The demo's table, curves and pictures, from the folders of its runs."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from make_digits import PALETTE, SEG_PALETTE
+from matplotlib import pyplot as plt
+from PIL import Image
+from pycocotools.coco import COCO
+
+matplotlib.use('Agg')
+COLOURS = np.array(PALETTE) / 255
+
+
+def table(rows):
+    """Rows of (task, metric, from scratch, pretrained, minutes of each) as Markdown."""
+    lines = [
+        '| task | metric | from scratch | from the classifier | minutes a run |',
+        '|---|---|---|---|---|',
+    ]
+    for task, metric, scratch, pretrained, minutes in rows:
+        scratch = '' if scratch is None else f'{scratch:.1f}'
+        lines.append(f'| {task} | {metric} | {scratch} | {pretrained:.1f} | {minutes:.1f} |')
+    return '\n'.join(lines)
+
+
+def read_scalars(folder):
+    """The latest run's logged scalars in a work dir: a list of dicts, one a log line."""
+    files = sorted(Path(folder).glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def curves(path, panels):
+    """Training losses and validation scores.
+
+    Args:
+        path: PNG to write.
+        panels: title -> (score's key in the scalars, its label, {name: work dir}).
+    """
+    fig, axes = plt.subplots(2, len(panels), figsize=(4.2 * len(panels), 6), squeeze=False)
+    for column, (title, (key, label, runs)) in enumerate(panels.items()):
+        for name, folder in runs.items():
+            scalars = read_scalars(folder)
+            train = [s for s in scalars if 'loss' in s]
+            axes[0, column].plot([s['step'] for s in train], [s['loss'] for s in train], label=name)
+            val = [s for s in scalars if key in s]
+            axes[1, column].plot(
+                [s['step'] for s in val], [s[key] for s in val], marker='o', label=name
+            )
+        axes[0, column].set(title=title, xlabel='iteration', ylabel='training loss')
+        axes[1, column].set(xlabel='epoch', ylabel=label)
+        for ax in axes[:, column]:
+            ax.grid(alpha=0.3)
+            ax.legend()
+    _save(fig, path)
+
+
+def detection_pictures(path, annotations, predictions, score=0.5):
+    """Scenes of digits: ground truth beside each run's predicted masks.
+
+    Args:
+        path: PNG to write.
+        annotations: COCO annotation file of the scenes.
+        predictions: title -> results.json of tools/predict.py, all of the same scenes.
+        score: predictions below it are not shown.
+    """
+    truth = COCO(annotations)
+    ids = {image['file_name']: number for number, image in truth.imgs.items()}
+    results = {title: COCO(file) for title, file in predictions.items()}
+    files = [Path(image['file_name']) for image in next(iter(results.values())).imgs.values()]
+    fig, axes = _grid(len(files), ['image', 'ground truth', *results])
+    for row, file in zip(axes, files, strict=True):
+        picture = np.asarray(Image.open(file)) / 255
+        row[0].imshow(picture)
+        _draw_instances(row[1], picture, truth, ids[file.name])
+        for ax, found in zip(row[2:], results.values(), strict=True):
+            number = next(n for n, im in found.imgs.items() if im['file_name'] == str(file))
+            _draw_instances(ax, picture, found, number, score)
+    _save(fig, path)
+
+
+def _draw_instances(ax, picture, coco, image_id, score=0.0):
+    """Masks over the darkened picture (H, W, 3), each with its digit and its score."""
+    picture = picture * 0.5
+    annotations = [a for a in coco.imgToAnns[image_id] if a.get('score', 1) >= score]
+    for annotation in annotations:
+        colour = COLOURS[annotation['category_id'] - 1]
+        picture[coco.annToMask(annotation).astype(bool)] = colour
+        label = str(annotation['category_id'] - 1)
+        if 'score' in annotation:
+            label += f' {annotation["score"]:.2f}'
+        x, y = annotation['bbox'][:2]
+        ax.text(x, y - 1, label, color=colour, fontsize=8, weight='bold')
+    ax.imshow(picture)
+
+
+def segmentation_pictures(path, data, predictions):
+    """Scenes of digits: the true map beside each run's.
+
+    Args:
+        path: PNG to write.
+        data: the scenes in ADE20K's layout (maps: 0 unlabelled, 1 background, 2 the digit 0, …).
+        predictions: title -> folder of predicted maps (0 background, 1 the digit 0, …).
+    """
+    colours = np.array(SEG_PALETTE, dtype=np.uint8)
+    names = sorted(file.name for file in next(iter(predictions.values())).iterdir())
+    fig, axes = _grid(len(names), ['image', 'ground truth', *predictions])
+    for row, name in zip(axes, names, strict=True):
+        row[0].imshow(Image.open(Path(data) / 'images/validation' / name))
+        truth = np.asarray(Image.open(Path(data) / 'annotations/validation' / name))
+        row[1].imshow(colours[truth.astype(int) - 1])
+        for ax, folder in zip(row[2:], predictions.values(), strict=True):
+            row_map = np.asarray(Image.open(folder / name))
+            ax.imshow(colours[row_map])
+    _save(fig, path)
+
+
+def classification_pictures(path, predictions, columns=10):
+    """Single digits with the predicted class and its score, wrong ones in red.
+
+    Args:
+        path: PNG to write.
+        predictions: results.json of tools/predict.py.
+    """
+    results = json.loads(Path(predictions).read_text())
+    rows = -(-len(results) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(1.1 * columns, 1.35 * rows), squeeze=False)
+    # Down the columns: one digit each.
+    for ax, result in zip(axes.T.flat, results, strict=False):
+        file, best = Path(result['file_name']), result['best'][0]
+        ax.imshow(Image.open(file))
+        right = file.parent.name.endswith(best['class'].split('_')[-1])
+        ax.set_title(f'{best["class"].split("_")[-1]} {best["score"]:.2f}', fontsize=8,
+                     color='black' if right else 'red')  # fmt: skip
+    for ax in axes.flat:
+        ax.axis('off')
+    _save(fig, path)
+
+
+def _grid(rows, titles):
+    fig, axes = plt.subplots(
+        rows, len(titles), figsize=(2.2 * len(titles), 2.2 * rows), squeeze=False
+    )
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, fontsize=10)
+    for ax in axes.flat:
+        ax.axis('off')
+    return fig, axes
+
+
+def _save(fig, path):
+    fig.tight_layout()
+    fig.savefig(path, dpi=90)
+    plt.close(fig)

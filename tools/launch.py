@@ -1,0 +1,50 @@
+"""Run a tool in N processes: what tools/dist_train.sh and tools/dist_test.sh share.
+
+torchrun does it; here are the places of the processes, their threads, and a failure in one line.
+"""
+
+import logging
+import os
+import sys
+
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import parse_args, run
+
+
+def place(env):
+    """Options of torchrun for where the processes meet, from the usual variables.
+
+    NNODES, NODE_RANK, MASTER_ADDR and PORT; on one machine any free port unless PORT is set.
+    """
+    nodes, port = env.get('NNODES', '1'), env.get('PORT')
+    if nodes != '1':
+        for name in ('NODE_RANK', 'MASTER_ADDR'):
+            if name not in env:
+                sys.exit(f'error: {name} is not set: {nodes} machines (NNODES) need it on each.')
+        return [
+            f'--nnodes={nodes}', f'--node-rank={env["NODE_RANK"]}',
+            f'--master-addr={env["MASTER_ADDR"]}', f'--master-port={port or 29500}']  # fmt: skip
+    if port:
+        return ['--master-addr=127.0.0.1', f'--master-port={port}']
+    return ['--standalone', '--local-addr=127.0.0.1']
+
+
+def main(count, script, *arguments):
+    if not count.isdigit() or int(count) < 1:
+        sys.exit(f'error: the number of processes is {count}: give 1 or more.')
+    # More threads than cores are far slower; torchrun's own default is one.
+    threads = max(1, len(os.sched_getaffinity(0)) // int(count))
+    for library in ('OMP', 'MKL'):
+        os.environ.setdefault(f'{library}_NUM_THREADS', str(threads))
+    logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
+    options = [*place(os.environ), f'--nproc-per-node={count}']
+    try:
+        run(parse_args([*options, script, *arguments, '--launcher=pytorch']))
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        how = failure.signal_name() if failure.exitcode < 0 else f'exit code {failure.exitcode}'
+        sys.exit(f'Process {rank} of {count} ended first, with {how}; what it said is above.')
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

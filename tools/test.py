@@ -1,0 +1,112 @@
+"""Evaluate a checkpoint on the config's test set and print its metrics.
+
+    python tools/test.py CONFIG CHECKPOINT [--out FILE.json] [--show-dir DIR] [--tta]
+
+CHECKPOINT may be in any format that classification/weights.py reads; it must fit the model. For
+several processes see tools/dist_test.sh; for predictions in files see tools/predict.py.
+"""
+
+import json
+from pathlib import Path
+
+from mmengine.config import ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+
+from classification.drawing import beside, class_colours, draw_prediction, draw_truth, read_picture
+from classification.runtime import (
+    Runner,
+    UsageError,
+    check_data,
+    config_parser,
+    errors_in_one_sentence,
+    leaf_datasets,
+    load_config,
+)
+from classification.weights import read_weights
+
+
+def parse_args(argv=None):
+    parser = config_parser(__doc__)
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='path or URL')
+    parser.add_argument('--work-dir', help='for the log; default: work_dirs/<name of the config>')
+    parser.add_argument('--out', type=Path, metavar='FILE.json', help='write the metrics there too')
+    parser.add_argument(
+        '--show-dir',
+        type=Path,
+        metavar='DIR',
+        help='write a picture of each image there: the truth on the left, the prediction right',
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="average over the augmentations of the config's tta_pipeline, such as scales and flip",
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none')
+    args = parser.parse_args(argv)
+    if args.out and args.out.suffix != '.json':
+        parser.error(f'--out takes a .json file, not {args.out}')
+    return args
+
+
+def use_tta(cfg):
+    """Wrap the model and change the pipeline for test-time augmentation.
+
+    Raises:
+        UsageError: the config says nothing about it.
+    """
+    if 'tta_model' not in cfg or 'tta_pipeline' not in cfg:
+        raise UsageError(f'--tta needs tta_model and tta_pipeline in {cfg.filename}: add them.')
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    for dataset in leaf_datasets(cfg.test_dataloader.dataset):
+        dataset.pipeline = cfg.tta_pipeline
+
+
+class Show(Hook):
+    """Write the truth and the prediction of each test image beside each other."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        dataset = runner.test_dataloader.dataset
+        classes, palette = dataset.metainfo['classes'], class_colours(dataset.metainfo)
+        # The sampler deals out the images to the processes in turn.
+        first = batch_idx * runner.test_dataloader.batch_sampler.batch_size
+        for i, sample in enumerate(outputs, start=first):
+            index = i * runner.world_size + runner.rank
+            if index >= len(dataset):  # repeated to give all processes equally many
+                continue
+            path = Path(dataset.get_data_info(index)['img_path'])
+            picture = read_picture(path)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            beside(
+                draw_truth(picture, sample, classes, palette),
+                draw_prediction(picture, sample, classes, palette),
+            ).save(self.folder / f'{index:06d}_{path.stem}.png')
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    with errors_in_one_sentence():
+        cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        if args.tta:
+            use_tta(cfg)
+        check_data(cfg, 'test')
+        read_weights(args.checkpoint)  # a file of no use fails now, not after the data are read
+        cfg.load_from, cfg.resume = args.checkpoint, False
+        runner = Runner.from_cfg(cfg)
+        if args.show_dir:
+            runner.register_hook(Show(args.show_dir))
+        metrics = runner.test()
+        if is_main_process():
+            for name, value in metrics.items():
+                print(f'{name:24} {value:.4f}' if isinstance(value, float) else f'{name:24} {value}')
+            if args.out:
+                args.out.parent.mkdir(parents=True, exist_ok=True)
+                args.out.write_text(json.dumps(metrics, indent=2, default=float) + '\n')
+    return metrics
+
+
+if __name__ == '__main__':
+    main()

@@ -19,7 +19,7 @@ test: lint ## check the style and run the tests
 	.venv/bin/python -m pytest -m "not slow"
 
 test-slow: setup ## run the slow tests: whole trainings
-	.venv/bin/python -m pytest -m slow
+	.venv/bin/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked slow
 
 clean: ## remove .venv and caches; keeps the compiled mmcv, data/ and work_dirs/
 	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info

@@ -59,13 +59,13 @@ def errors_in_one_sentence():
     except (KeyError, TypeError) as error:
         if not _BAD_CONFIG.search(str(error)):
             raise
-        _exit(f'The config has an unknown or missing entry: {error}')
+        _exit(f'The config has an unknown or missing entry: {error.args[0]}')
 
 
 def _exit(error):
     # A worker of the data loader wraps the sentence in its own traceback: the last line has it.
     sentence = str(error).strip().splitlines()[-1]
-    sentence = re.sub(r'^[\w.]+Error: ', '', sentence).strip('\'"')
+    sentence = re.sub(r'^[\w.]+Error: ', '', sentence)
     if _first_to_fail():
         print(f'error: {sentence}', file=sys.stderr, flush=True)
     sys.exit(1)
@@ -201,12 +201,10 @@ def _check_dataset(dataset, cls):
 def _require(path):
     if '://' in path or not path or os.path.exists(path):
         return
-    parts = Path(path).parts
-    cure = next(
-        (cure for name, cure in _CURES.items() if name in parts),
-        'put the dataset there or set data_root in the config.',
-    )
-    raise DataError(f'{path} does not exist: {cure}')
+    path = Path(path)
+    cures = [cure for name, cure in _CURES.items() if name in path.parts]
+    cures.append('put the dataset there or set data_root in the config.')
+    raise DataError(f'{path} does not exist: {cures[0]}')
 
 
 def _check_coco(path, classes, folder):

@@ -1,7 +1,6 @@
 """What tests of the tools share: a few digits on disk, tiny trainings, the tools as functions."""
 
 import importlib.util
-import json
 import os
 import shutil
 from pathlib import Path
@@ -46,6 +45,12 @@ def load_script(name):
     return module
 
 
+@pytest.fixture
+def script():
+    """A function: name of a tool -> its module."""
+    return load_script
+
+
 @pytest.fixture(scope='session')
 def digits(tmp_path_factory):
     """A folder with data/digits: 8 + 4 scenes of 64x64, 20 + 20 single digits of 32x32."""
@@ -72,26 +77,23 @@ def here(digits, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def own_data(here):
+def own_data(here, digits):
     """data/digits as a copy that a test may damage."""
     (here / 'data').unlink()
-    source = os.path.realpath(Path(os.environ['PYTEST_DIGITS']))
-    shutil.copytree(source, here / 'data')
+    shutil.copytree(digits / 'data', here / 'data')
     return here / 'data' / 'digits'
 
 
-@pytest.fixture(autouse=True)
-def _where_digits_are(request, monkeypatch):
-    if 'own_data' in request.fixturenames:
-        monkeypatch.setenv('PYTEST_DIGITS', str(request.getfixturevalue('digits') / 'data'))
-
-
-def run(tool, *args):
-    """A tool's main() with arguments as on the command line; a config may be a task's name."""
+def _run(tool, config, *args):
     _forget()
-    config, *rest = map(str, args)
     config = FIXTURES / f'{config}.py' if config in TASKS else config
-    return load_script(tool).main([str(config), *rest])
+    return load_script(tool).main([str(config), *map(str, args)])
+
+
+@pytest.fixture
+def run():
+    """A tool's main() with arguments as on the command line; a config may be a task's name."""
+    return _run
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def fails(capfd):
 
     def expect(tool, *args):
         with pytest.raises(SystemExit) as stop:
-            run(tool, *args)
+            _run(tool, *args)
         assert stop.value.code == 1
         err = capfd.readouterr().err
         assert 'Traceback' not in err
@@ -121,7 +123,7 @@ def trained(digits, tmp_path_factory):
             os.chdir(digits)
             try:
                 done[task] = tmp_path_factory.mktemp(f'trained-{task}')
-                run('train', task, '--work-dir', done[task])
+                _run('train', task, '--work-dir', done[task])
             finally:
                 os.chdir(before)
         return done[task]
@@ -129,16 +131,12 @@ def trained(digits, tmp_path_factory):
     return train
 
 
-def contents(folder):
-    """{relative path: bytes} of everything in a folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in Path(folder).rglob('*')
-        if path.is_file()
-    }
+@pytest.fixture
+def contents():
+    """A function: folder -> {relative path: bytes} of everything in it."""
 
+    def read(folder):
+        files = [path for path in Path(folder).rglob('*') if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
-def edit_json(path, change):
-    content = json.loads(Path(path).read_text())
-    change(content)
-    Path(path).write_text(json.dumps(content))
+    return read

@@ -8,17 +8,21 @@ forward; norms, activations, interpolation, RoIAlign and NMS are not counted. A 
 is counted with as many proposals as its test_cfg keeps, 100 of them with masks, as mmdet counts.
 """
 
-import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import BaseDataElement, InstanceData
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
+
+from classification.runtime import (
+    UsageError,
+    config_parser,
+    errors_in_one_sentence,
+    load_config,
+)
 
 # Height and width of the image that the papers of each task count with.
 SHAPES = {'mmdet': (800, 1280), 'mmseg': (512, 2048), 'mmengine': (224, 224)}
@@ -33,9 +37,19 @@ def complexity(cfg, shape=None):
 
     Returns:
         dict(shape=[h, w], params=int, flops=int, parts={name: dict(params=int, flops=int)}).
+
+    Raises:
+        UsageError: the config has no model of a task known here, or the image is too small.
     """
-    scope = cfg.get('default_scope', 'mmengine')
+    scope = cfg.get('default_scope')
+    if scope not in SHAPES or 'model' not in cfg:
+        raise UsageError(
+            f'{cfg.filename} has no model, or a default_scope other than {", ".join(SHAPES)}: '
+            'give a config that can be trained.'
+        )
     shape = shape or SHAPES[scope]
+    if min(shape) < 32:
+        raise UsageError(f'An image of {shape[0]}x{shape[1]} is too small: give sides from 32 up.')
     # Fake tensors have shapes and no values: a second or two for any model, and no memory.
     with (
         DefaultScope.overwrite_default_scope(scope),
@@ -50,9 +64,9 @@ def complexity(cfg, shape=None):
             model(inputs, mode='tensor')
         else:
             model(inputs, [BaseDataElement(metainfo=dict(img_shape=shape))], mode='tensor')
-    counts = counter.get_flop_counts()
+    counts, root = counter.get_flop_counts(), type(model).__name__
     parts = {
-        name: dict(params=_params(part), flops=_flops(part, f'{type(model).__name__}.{name}', counts))
+        name: dict(params=_params(part), flops=_flops(part, f'{root}.{name}', counts))
         for name, part in model.named_children()
     }
     return dict(
@@ -102,21 +116,24 @@ def table(result):
     return '\n'.join([*lines, f'One image of {height}x{width} (height x width) pixels.'])
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('config', help='config file of any task')
+def parse_args(argv=None):
+    parser = config_parser(__doc__)
     parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='image size')
-    parser.add_argument('--json', type=Path, help='also write the counts to this file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args(argv)
-    if not Path(args.config).is_file():
-        sys.exit(f'Config {args.config} does not exist: check the path.')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    result = complexity(cfg, args.shape)
-    print(table(result))
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=2) + '\n')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE.json', help='write the counts there too'
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    with errors_in_one_sentence():
+        result = complexity(load_config(args.config, args.cfg_options), args.shape)
+        print(table(result))
+        if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            args.json.write_text(json.dumps(result, indent=2) + '\n')
+    return result
 
 
 if __name__ == '__main__':

@@ -65,7 +65,7 @@ class Settings:
     """What the dataset depends on; equal settings give byte-identical files."""
 
     seed: int = _setting(0, "of the split and of everything drawn")
-    train_scenes: int = _setting(400, "scenes for detection and segmentation")
+    train_scenes: int = _setting(300, "scenes for detection and segmentation")
     val_scenes: int = _setting(100, "scenes for detection and segmentation")
     scene_size: int = _setting(128, "side of a scene, pixels")
     patch_size: int = _setting(64, "side of a classification picture, pixels")

@@ -29,7 +29,8 @@ def rotary_table(height, width, dim, device, dtype=torch.float32):
         (cos, sin), each (height, width, dim / 2).
     """
     # Traced or fake tensors belong to their trace: none may enter the cache, nor meet one from it.
-    if torch.compiler.is_compiling() or type(torch.empty(0)) is not torch.Tensor:
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if traced or type(torch.empty(0)) is not torch.Tensor:
         return _rotary_table(height, width, dim, device, dtype)
     key = (height, width, dim, torch.device(device), dtype)
     if key not in _TABLES:

@@ -23,15 +23,16 @@ model = dict(
         anchor_generator=dict(scales=[8], strides=[4, 8, 16, 32]),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=64),
+        # Digits of 40 pixels are classified on stride 8, which sees all of them, not on stride 4.
+        bbox_roi_extractor=dict(out_channels=64, finest_scale=14),
         bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=10),
         mask_roi_extractor=dict(out_channels=64),
         mask_head=dict(num_convs=2, in_channels=64, conv_out_channels=64, num_classes=10),
     ),
     train_cfg=dict(
-        rpn_proposal=dict(nms_pre=500, max_per_img=200),
-        rcnn=dict(sampler=dict(num=128)),
+        rpn_proposal=dict(nms_pre=300, max_per_img=100),
+        rcnn=dict(sampler=dict(num=64)),
     ),
-    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=100), rcnn=dict(max_per_img=20)),
+    test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=60), rcnn=dict(max_per_img=20)),
 )
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(max_keep_ckpts=1))

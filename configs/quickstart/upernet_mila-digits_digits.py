@@ -19,12 +19,20 @@ model = dict(
     data_preprocessor=dict(size=(128, 128)),
     backbone=dict(_delete_=True, type='MILA', arch=_base_.arch),
     decode_head=dict(
-        in_channels=_base_.widths, channels=64, num_classes=11, norm_cfg=norm_cfg
+        in_channels=_base_.widths, channels=64, num_classes=11, norm_cfg=norm_cfg,
+        dropout_ratio=0.0,
     ),
     auxiliary_head=dict(
         in_channels=_base_.widths[2], channels=32, num_classes=11, norm_cfg=norm_cfg
     ),
 )
+# The heads start from nothing and have a few hundred iterations to leave "all is background".
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))
+train_cfg = dict(max_epochs=14, val_interval=7)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=100),
+    dict(type='CosineAnnealingLR', end=14, convert_to_iter_based=True),
+]
 log_processor = dict(by_epoch=True)
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),

@@ -18,7 +18,7 @@ from classification.data import DataError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 IMAGENET = 'classification/mila-t_8xb128_in1k.py'
-DIGITS = 'quickstart/mila-digits_1xb32_digits.py'
+DIGITS = 'quickstart/mila-digits_1xb64_digits.py'
 
 
 def picture(path, size=(40, 36), mode='RGB', seed=0):

@@ -184,12 +184,16 @@ def test_extreme_features_stay_finite(dtype, bias):
     assert all(p.grad.isfinite().all() for p in layer.parameters())
 
 
-def test_attention_is_float32_under_autocast():
+def test_attention_is_float32_under_autocast(monkeypatch):
+    def attention(q, k, v, table, num_heads):
+        assert not torch.is_autocast_enabled('cpu')
+        assert q.dtype == k.dtype == v.dtype == torch.float32
+        return linear_attention(q, k, v, table, num_heads)
+
+    monkeypatch.setattr(module, 'linear_attention', attention)
     layer, x = LinearAttention(8, 2), torch.randn(2, 4, 6, 8, dtype=torch.bfloat16)
-    nn.init.constant_(layer.qk.bias, -100.0)
     with torch.autocast('cpu', torch.bfloat16):
-        out = layer(x, rotary_table(4, 6, 8, 'cpu'))
-    assert out.dtype == torch.bfloat16 and out.isfinite().all()
+        assert layer(x, rotary_table(4, 6, 8, 'cpu')).dtype == torch.bfloat16
 
 
 def test_half_precision_is_close_to_full():

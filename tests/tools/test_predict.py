@@ -1,0 +1,170 @@
+"""tools/predict.py: the files that it writes for each task, names, batches, unreadable images."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+from pycocotools.coco import COCO
+
+from classification.runtime import UsageError
+
+SCENES = 'data/digits/coco/val2017'
+NAMES = [f'{i:012d}' for i in range(1, 5)]
+
+
+@pytest.fixture
+def predict(trained, run, here):
+    """A function: task, images and options -> the folder that was written."""
+
+    def call(task, *args, out='out', option=()):
+        last = 'iter_6.pth' if task == 'segmentation' else 'epoch_2.pth'
+        run('predict', task, trained(task) / last, *args, '--out', out, *option)
+        return here / out
+
+    return call
+
+
+def test_detections_are_coco_annotations_and_overlays(predict):
+    out = predict('detection', SCENES, option=['--score-thr', '0'])
+    coco = COCO(out / 'results.json')
+    assert [Path(image['file_name']).stem for image in coco.imgs.values()] == NAMES
+    assert all(Path(image['file_name']).is_file() for image in coco.imgs.values())
+    assert [c['name'] for c in coco.cats.values()][:2] == ['zero', 'one']
+    assert coco.anns
+    for annotation in coco.anns.values():
+        image = coco.imgs[annotation['image_id']]
+        mask = coco.annToMask(annotation)
+        assert mask.shape == (image['height'], image['width']) == (64, 64)
+        assert annotation['area'] == mask.sum()
+        assert 1 <= annotation['category_id'] <= 10 and 0 <= annotation['score'] <= 1
+        x, y, width, height = annotation['bbox']
+        assert min(x, y, width, height) >= 0 and max(x + width, y + height) <= 64
+    for name in NAMES:
+        with Image.open(out / f'overlays/{name}.png') as overlay:
+            drawn = np.asarray(overlay.convert('RGB'))
+        plain = np.asarray(Image.open(f'{SCENES}/{name}.png').resize((320, 320)))
+        assert drawn.shape == plain.shape and (drawn != plain).any()
+
+
+def test_the_threshold_is_for_overlays_alone(predict):
+    out = predict('detection', SCENES, option=['--score-thr', '1.1'])
+    assert json.loads((out / 'results.json').read_text())['annotations']
+    for name in NAMES:
+        plain = np.asarray(Image.open(f'{SCENES}/{name}.png').resize((320, 320)))
+        assert (np.asarray(Image.open(out / f'overlays/{name}.png')) == plain).all()
+
+
+def test_maps_are_palette_pngs_of_classes(predict):
+    out = predict('segmentation', f'{SCENES}/*.png')
+    for name in NAMES:
+        with Image.open(out / f'masks/{name}.png') as mask:
+            assert mask.mode == 'P' and mask.size == (64, 64)
+            assert np.asarray(mask).max() <= 10
+        assert (out / f'overlays/{name}.png').is_file()
+    assert not (out / 'results.json').exists()
+
+
+def test_the_best_classes_are_named_as_in_training(predict):
+    out = predict('classification', 'data/digits/imagenet/val/3_three')
+    results = json.loads((out / 'results.json').read_text())
+    assert len(results) == 2
+    for result in results:
+        assert Path(result['file_name']).is_file() and len(result['best']) == 5
+        scores = [best['score'] for best in result['best']]
+        assert scores == sorted(scores, reverse=True)
+        assert {best['class'] for best in result['best']} <= {
+            p.name for p in Path('data/digits/imagenet/train').iterdir()
+        }
+
+
+@pytest.mark.parametrize('task', ['classification', 'detection', 'segmentation'])
+def test_a_batch_predicts_what_single_images_do(task, predict, here):
+    # Of two sizes: only equal inputs share a batch.
+    shutil.copytree(SCENES, 'images')
+    with Image.open(f'images/{NAMES[1]}.png') as image:
+        image.crop((0, 0, 64, 32)).save(f'images/{NAMES[1]}.png')
+    single, batch = (
+        predict(task, 'images', out=f'out{n}', option=['--batch-size', n]) for n in (1, 3)
+    )
+    if task == 'segmentation':
+        for name in NAMES:
+            maps = [np.asarray(Image.open(f / f'masks/{name}.png')) for f in (single, batch)]
+            assert (maps[0] == maps[1]).mean() > 0.99
+        return
+    one, other = (json.loads((folder / 'results.json').read_text()) for folder in (single, batch))
+    if task == 'classification':
+        for a, b in zip(one, other, strict=True):
+            assert a['file_name'] == b['file_name']
+            assert a['best'][0]['score'] == pytest.approx(b['best'][0]['score'], abs=1e-4)
+    else:
+        assert one['images'] == other['images']
+        scores = [[a['score'] for a in result['annotations']] for result in (one, other)]
+        assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+
+
+def test_unreadable_images_are_named_and_the_others_done(trained, fails, here):
+    shutil.copytree(SCENES, 'images')
+    (here / 'images' / f'{NAMES[1]}.png').write_bytes(b'')
+    (here / 'images' / f'{NAMES[2]}.png').write_bytes(b'garbage')
+    sentence = fails('predict', 'segmentation', trained('segmentation') / 'iter_6.pth', 'images',
+                     '--out', 'out')  # fmt: skip
+    assert sentence == (
+        f'images/{NAMES[1]}.png, images/{NAMES[2]}.png cannot be read: replace or leave out.'
+    )
+    assert sorted(p.stem for p in (here / 'out/masks').iterdir()) == [NAMES[0], NAMES[3]]
+
+
+@pytest.mark.parametrize(
+    'patterns, names',
+    [
+        (['a'], ['x', 'deep/y']),
+        (['a/x.png', 'b/z.jpg'], ['x', 'z']),
+        (['a/**/*.png'], ['x', 'deep/y']),
+        (['a/x.png', 'a/x.png', './a/x.png'], ['x']),
+        (['a/[1].png'], ['[1]']),
+    ],
+)
+def test_names_are_paths_below_what_was_given(patterns, names, script, here):
+    for path in ('a/x.png', 'a/deep/y.png', 'b/z.jpg', 'b/notes.txt'):
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        (here / path).touch()
+    if '[1]' in names:
+        (here / 'a/[1].png').touch()
+    found = script('predict').find_images(patterns)
+    assert sorted(map(str, found.values())) == sorted(names)
+    assert all(path.is_file() and path.stem == name.name for path, name in found.items())
+
+
+@pytest.mark.parametrize(
+    'patterns, expected',
+    [
+        (['a/none.png'], 'a/none.png is no image'),
+        (['notes.txt'], 'notes.txt is no image'),
+        (['a', 'b'], 'b/x.png and a/x.jpg would be written to one file'),
+    ],
+)
+def test_images_that_cannot_be_found_or_told_apart(patterns, expected, script, here):
+    for path in ('a/x.jpg', 'b/x.png', 'notes.txt'):
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        (here / path).touch()
+    with pytest.raises(UsageError, match=expected):
+        script('predict').find_images(patterns)
+
+
+def test_classes_come_from_the_checkpoint_else_from_the_config(script, here):
+    cfg = Config(dict(test_dataloader=dict(dataset=dict(
+        type='ImageFolder', metainfo=dict(classes=['a', 'b'])))))  # fmt: skip
+    find = script('predict').find_classes
+    torch.save({'meta': {'dataset_meta': {'classes': ('c',), 'palette': [[1, 2, 3]]}}}, 'own.pth')
+    torch.save({'x': torch.zeros(1)}, 'plain.pth')
+    assert find(cfg, 'own.pth') == (('c',), [(1, 2, 3)])
+    classes, palette = find(cfg, 'plain.pth')
+    assert classes == ['a', 'b'] and len(set(palette)) == 2
+    del cfg.test_dataloader.dataset['metainfo']
+    with pytest.raises(UsageError, match='plain.pth nor .* names the classes'):
+        find(cfg, 'plain.pth')

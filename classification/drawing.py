@@ -6,6 +6,7 @@ and `ImageClassifier` give them, without importing either.
 """
 
 import colorsys
+import math
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ def draw_prediction(image, sample, classes, palette, score_thr=0.3):
     if isinstance(sample, dict):
         scores, labels = sample['scores'].topk(min(5, len(classes)))
         found = zip(scores.tolist(), labels.tolist(), strict=True)
-        return draw_classes(image, [f'{score:.3f} {classes[label]}' for score, label in found])
+        return draw_classes(image, [f'{classes[label]}  {score:.3f}' for score, label in found])
     if 'pred_sem_seg' in sample:
         return draw_map(image, _array(sample.pred_sem_seg.data[0]), classes, palette)
     found = sample.pred_instances[sample.pred_instances.scores >= score_thr]
@@ -147,7 +148,7 @@ def beside(*pictures):
 
 def _enlarge(image):
     """The picture (H, W, 3) enlarged as float32, and how many times."""
-    k = max(1, round(_SHORT_SIDE / min(image.shape[:2])))
+    k = math.ceil(_SHORT_SIDE / min(image.shape[:2]))
     picture = Image.fromarray(image).resize((image.shape[1] * k, image.shape[0] * k))
     return np.asarray(picture, dtype=np.float32), k
 

@@ -11,6 +11,8 @@ import torch
 from mmengine.utils import ManagerMixin
 from sklearn.datasets import load_digits
 
+from classification.runtime import load_config
+
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / 'tests' / 'fixtures'
 TASKS = ('classification', 'detection', 'segmentation')
@@ -82,6 +84,16 @@ def own_data(here, digits):
     (here / 'data').unlink()
     shutil.copytree(digits / 'data', here / 'data')
     return here / 'data' / 'digits'
+
+
+@pytest.fixture
+def config(here):
+    """A function: task and options -> its config, writing below the test's folder."""
+
+    def load(task, **options):
+        return load_config(FIXTURES / f'{task}.py', options, work_dir=here / 'w')
+
+    return load
 
 
 def _run(tool, config, *args):

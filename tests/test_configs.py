@@ -61,12 +61,16 @@ def model(cfg):
 
 def test_docstring(path):
     """The command is there and names this very file; what was not measured is not claimed."""
-    source = (ROOT / path).read_text()
-    doc = ast.get_docstring(ast.parse(source))
+    doc = ast.get_docstring(ast.parse((ROOT / path).read_text()))
     assert f' {path}' in doc
     assert 'Hardware: ' in doc
     assert 'quickstart' in path or 'not measured here' in doc.lower()
-    assert len(source.splitlines()) - len(doc.splitlines()) < 35, 'differences only'
+
+
+def test_differences_only(path):
+    """What mmdet and mmseg say already is inherited: some 30 lines are enough."""
+    _, _, code = (ROOT / path).read_text().partition('"""\n\n')
+    assert len([line for line in code.splitlines() if line.strip()]) <= 32
 
 
 def test_train_step(cfg, model):

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -215,6 +216,8 @@ def main(argv=None):
     if not args.data.exists():
         subprocess.run([sys.executable, TOOLS / 'make_digits.py', '--out', args.data], check=True)
 
+    # Ended from outside as by Ctrl-C: the trainings end too, and the next call goes on.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('error: ended; run the demo again to go on.'))
     classifier, dense = plan(args.work_dir, args.data, vars(args))
     train([classifier])
     for pretrained, scratch in dense.values():
@@ -228,4 +231,7 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('error: interrupted; run the demo again to go on where it stopped.')

@@ -29,16 +29,16 @@ from pycocotools import mask as coco_mask
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
+from classification.checks import leaf_datasets
 from classification.data import DataError
 from classification.drawing import class_colours, draw_prediction, read_picture
 from classification.runtime import (
     UsageError,
-    check_image,
     config_parser,
     errors_in_one_sentence,
-    leaf_datasets,
     load_config,
 )
+from classification.samples import check_image
 from classification.weights import load_weights, read_checkpoint
 
 
@@ -57,7 +57,10 @@ def parse_args(argv=None):
         '--batch-size', type=int, default=1, help='images of one size are predicted together'
     )
     parser.add_argument('--device', default=get_device(), help='default: %(default)s')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.device.startswith('cuda') and not torch.cuda.is_available():
+        parser.error(f'--device {args.device}: this machine has no GPU that torch can use')
+    return args
 
 
 def find_images(patterns):
@@ -155,13 +158,15 @@ class Instances:
     def add(self, path, name, sample):
         found = sample.pred_instances.cpu()
         height, width = sample.ori_shape
-        image = {'id': len(self.images) + 1, 'file_name': str(path), 'height': height, 'width': width}
-        self.images.append(image)
+        image_id = len(self.images) + 1
+        self.images.append(
+            {'id': image_id, 'file_name': str(path), 'height': height, 'width': width}
+        )
         for i in range(len(found)):
             x1, y1, x2, y2 = found.bboxes[i].tolist()
             annotation = {
                 'id': len(self.annotations) + 1,
-                'image_id': image['id'],
+                'image_id': image_id,
                 'category_id': int(found.labels[i]) + 1,
                 'bbox': [round(side, 2) for side in (x1, y1, x2 - x1, y2 - y1)],
                 'area': round((x2 - x1) * (y2 - y1), 2),
@@ -181,16 +186,19 @@ class Instances:
 
 
 class Maps:
-    """Semantic maps, a palette PNG each."""
+    """Semantic maps, a PNG each: of 8 bits with a palette, or of 16 bits for over 256 classes."""
 
     def __init__(self, out, palette):
         self.out = out
-        self.palette = np.uint8(palette).ravel().tolist()
+        self.palette = np.uint8(palette)
 
     def add(self, path, name, sample):
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
-        picture = Image.fromarray(labels.astype(np.uint8))
-        picture.putpalette(self.palette)
+        if len(self.palette) > 256:
+            picture = Image.fromarray(labels.astype(np.uint16))
+        else:
+            picture = Image.fromarray(labels.astype(np.uint8))
+            picture.putpalette(self.palette.ravel().tolist())
         file = self.out / 'masks' / f'{name}.png'
         file.parent.mkdir(parents=True, exist_ok=True)
         picture.save(file)

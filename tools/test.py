@@ -13,14 +13,13 @@ from mmengine.config import ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from classification.checks import check_data, leaf_datasets
 from classification.drawing import beside, class_colours, draw_prediction, draw_truth, read_picture
 from classification.runtime import (
     Runner,
     UsageError,
-    check_data,
     config_parser,
     errors_in_one_sentence,
-    leaf_datasets,
     load_config,
 )
 from classification.weights import read_weights
@@ -101,7 +100,7 @@ def main(argv=None):
         metrics = runner.test()
         if is_main_process():
             for name, value in metrics.items():
-                print(f'{name:24} {value:.4f}' if isinstance(value, float) else f'{name:24} {value}')
+                print(f'{name:24} {value:.4f}')
             if args.out:
                 args.out.parent.mkdir(parents=True, exist_ok=True)
                 args.out.write_text(json.dumps(metrics, indent=2, default=float) + '\n')

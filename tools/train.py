@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
+from classification.checks import check_data
 from classification.runtime import (
     Runner,
     UsageError,
-    check_data,
     config_parser,
     errors_in_one_sentence,
     load_config,

@@ -2,7 +2,8 @@
 
     python tools/train.py configs/quickstart/mask-rcnn_mila-digits_fpn_digits.py
 
-Hardware: 2 CPU cores. From scratch, unless a classifier's weights are given with --cfg-options
+Hardware: 2 CPU cores. Data: python tools/make_digits.py --out data/digits
+From scratch, unless a classifier's weights are given with --cfg-options
 model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=PATH
 """
 

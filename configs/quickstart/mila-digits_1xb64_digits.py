@@ -1,4 +1,4 @@
-"""A small MILA on single handwritten digits: 10 classes, 64x64 pixels, 8 epochs.
+"""A small MILA on single handwritten digits: 10 classes, 64x64 pixels, 10 epochs.
 
     python tools/train.py configs/quickstart/mila-digits_1xb64_digits.py
 
@@ -18,11 +18,11 @@ model = dict(
     label_smoothing=0.1,
 )
 
-optim_wrapper = dict(optimizer=dict(lr=2e-3, fused=True))
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
 auto_scale_lr = dict(base_batch_size=64)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, end=60),
-    dict(type='CosineAnnealingLR', eta_min_ratio=1e-2, end=8, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min_ratio=1e-2, end=10, convert_to_iter_based=True),
 ]
-train_cfg = dict(max_epochs=8)
+train_cfg = dict(max_epochs=10)
 default_hooks = dict(logger=dict(interval=20))

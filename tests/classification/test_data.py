@@ -127,7 +127,7 @@ def test_imagenet_evaluation(tmp_path):
 @pytest.mark.parametrize('config, size', [(IMAGENET, 224), (DIGITS, 64)])
 def test_transforms_of_configs(tmp_path, config, size):
     """Training draws anew each time, evaluation never; both end at the model's size."""
-    picture(tmp_path / 'x.png', size=(70, 90))
+    picture(tmp_path / 'x.png', size=(80, 80))
     train, val = (Compose(pipeline(config, split)) for split in ('train', 'val'))
     draws = [[transform(dict(img_path=tmp_path / 'x.png'))['inputs'] for _ in range(2)]
              for transform in (train, val)]  # fmt: skip

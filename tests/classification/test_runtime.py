@@ -1,31 +1,18 @@
-"""classification/runtime.py: configs, checks, reproducible samples, checkpoints, errors."""
+"""classification/runtime.py: configs, checkpoints that load and resume, errors."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS
 from mmengine.runner import Runner as MMRunner
 
 from classification import runtime
 from classification.data import DataError
-from classification.runtime import Runner, UsageError, check_data, load_config
+from classification.runtime import Runner, UsageError, load_config
 from classification.weights import CheckpointError, read_checkpoint
 
 FIXTURES = Path(__file__).parents[1] / 'fixtures'
-
-
-@pytest.fixture
-def config(here):
-    """A function: task and options -> its config, writing below the test's folder."""
-
-    def load(task, **options):
-        return load_config(FIXTURES / f'{task}.py', options, work_dir=here / 'w')
-
-    return load
 
 
 def test_a_config_knows_where_to_write_and_has_a_seed(here):
@@ -68,110 +55,6 @@ def test_the_command_line(capsys, here):
     assert "takes KEY=VALUE, not 'a'" in capsys.readouterr().err
     with pytest.raises(UsageError, match='for torchrun'):
         load_config(FIXTURES / 'classification.py', launcher='pytorch')
-
-
-@pytest.mark.parametrize(
-    'root, cure',
-    [('data/digits/x', 'make_digits.py'), ('data/coco', 'COCO goes to'),
-     ('data/ade', 'ADE20K goes to'), ('data/imagenet', 'ImageNet goes to'),
-     ('elsewhere', 'set data_root')],
-)  # fmt: skip
-def test_missing_data_has_a_cure(root, cure, config):
-    cfg = config('classification', **{'val_dataloader.dataset.data_root': root})
-    check_data(cfg, 'train')
-    with pytest.raises(DataError, match=f'{root} does not exist: .*{cure}'):
-        check_data(cfg, 'train', 'val')
-
-
-def test_datasets_in_wrappers_and_evaluators_are_checked_too(config, here):
-    cfg = config('detection')
-    inner = cfg.train_dataloader.dataset
-    cfg.train_dataloader.dataset = dict(
-        type='RepeatDataset', times=2,
-        dataset=dict(type='ConcatDataset', datasets=[inner, dict(inner, data_root='none')]),
-    )  # fmt: skip
-    with pytest.raises(DataError, match='none/train2017 does not exist'):
-        check_data(cfg, 'train')
-    cfg.val_evaluator.ann_file = 'none.json'
-    with pytest.raises(DataError, match='none.json does not exist'):
-        check_data(cfg, 'val')
-
-
-def test_the_first_image_of_an_annotation_file_must_be_there(config):
-    cfg = config('detection', **{'train_dataloader.dataset.data_prefix.img': 'val2017/'})
-    with pytest.raises(DataError, match='val2017/000000000005.png does not exist'):
-        path = Path('annotations.json')
-        content = json.loads(Path(
-            'data/digits/coco/annotations/instances_train2017.json').read_text())  # fmt: skip
-        content['images'] = content['images'][4:]
-        path.write_text(json.dumps(content))
-        cfg.train_dataloader.dataset.ann_file = str(path.absolute())
-        check_data(cfg, 'train')
-
-
-@DATASETS.register_module()
-class Chances:
-    """A dataset of what the three generators give."""
-
-    def __init__(self, size):
-        self.size = size
-
-    def __len__(self):
-        return self.size
-
-    def __getitem__(self, index):
-        return dict(x=[index, runtime.random.random(), np.random.rand(), torch.rand(1).item()])
-
-
-def draw(workers=0, epochs=2, seed=0, skip=0, **options):
-    """The samples of some epochs, an array (epochs, N, 4)."""
-    loader = Runner.build_dataloader(
-        dict(dataset=dict(type='Chances', size=10), batch_size=4, num_workers=workers,
-             sampler=dict(type='DefaultSampler', shuffle=True),
-             collate_fn=dict(type='default_collate'), **options),
-        seed=seed)  # fmt: skip
-    passes = []
-    for epoch in range(epochs):
-        loader.batch_sampler.sampler.set_epoch(epoch)
-        loader.batch_sampler.skip = skip
-        passes.append(np.array([x for batch in loader for x in zip(*batch['x'], strict=True)]))
-    return passes
-
-
-def test_augmentation_depends_on_seed_and_place_alone():
-    first, second = draw()
-    assert len(first) == 10 and sorted(first[:, 0]) == list(range(10))
-    assert not np.isin(first[:, 1:], second[:, 1:]).any()  # other chance in another epoch
-    assert len(np.unique(first[:, 1:])) == 30
-    for same in (
-        draw(workers=1),
-        draw(workers=2),
-        draw(workers=2, persistent_workers=True),
-    ):
-        np.testing.assert_array_equal(same[0], first)
-        np.testing.assert_array_equal(same[1], second)
-    assert not np.isin(draw(seed=1)[0][:, 1:], first[:, 1:]).any()
-    np.testing.assert_array_equal(draw(skip=1)[0], first[4:])
-    assert len(draw(drop_last=True)[0]) == 8
-
-
-def test_the_chance_of_the_model_is_left_alone():
-    samples = runtime.Samples(Chances(2), seed=0)
-    torch.manual_seed(5)
-    np.random.seed(5)
-    samples[runtime._Place(1, (0, 0, 0))]
-    assert torch.rand(1).item() == torch.rand(1, generator=torch.manual_seed(5)).item()
-    assert np.random.rand() == np.random.RandomState(5).rand()
-
-
-def test_a_config_may_have_its_own_batch_sampler(config):
-    cfg = config('detection')
-    assert cfg.train_dataloader.batch_sampler.type == 'AspectRatioBatchSampler'
-    with DATASETS.switch_scope_and_registry('mmdet'):
-        loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
-    assert type(loader.batch_sampler.batches).__name__ == 'AspectRatioBatchSampler'
-    assert len(loader) == 4 and len(loader.dataset) == 8
-    assert loader.dataset.metainfo['classes'][0] == 'zero'
 
 
 def build(cfg):
@@ -220,6 +103,20 @@ def test_resuming_runs_nothing_from_the_file(config, trained, here):
     runner.resume('evil.pth')
     assert runner.epoch == 1
     assert not (here / 'hacked').exists()
+
+
+def test_processes_without_gpus_share_no_gpu_and_no_batch_norm(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(MMRunner, 'wrap_model', lambda _, cfg, model: seen.update(cfg) or model)
+    runner = Runner.__new__(Runner)
+    runner._distributed, runner.cfg = True, Config(dict(find_unused_parameters=True))
+    model = runner.wrap_model(None, torch.nn.Sequential(torch.nn.SyncBatchNorm(2)))
+    assert not isinstance(model[0], torch.nn.SyncBatchNorm)
+    assert model(torch.zeros(2, 2, 1, 1)).shape == (2, 2, 1, 1)
+    assert seen == dict(device_ids=None, broadcast_buffers=False, find_unused_parameters=True)
+    runner.wrap_model(dict(type='X', broadcast_buffers=True), model)
+    assert seen['type'] == 'X' and seen['broadcast_buffers'] and seen['device_ids'] is None
 
 
 def build_stock(cfg):
@@ -282,4 +179,3 @@ def test_of_processes_that_start_one_speaks(monkeypatch, capsys):
     with pytest.raises(SystemExit), runtime.errors_in_one_sentence():
         raise UsageError('Do this.')
     assert capsys.readouterr().err == ''
-    check_data(Config(dict(train_dataloader=dict(dataset=dict(data_root='none')))), 'train')

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from classification import runtime
+from classification.samples import Samples
 from classification.weights import read_checkpoint
 
 LAST = dict(classification='epoch_2.pth', detection='epoch_2.pth', segmentation='iter_6.pth')
@@ -46,12 +46,30 @@ def test_a_run_resumes_within_an_epoch(trained, run, here):
     )
 
 
-def test_resuming_by_iterations_reads_no_image_again(trained, run, here, monkeypatch):
+def spy_on_samples(monkeypatch):
+    """A list that receives each (folder, place) that is read."""
     read = []
-    load = runtime.Samples.__getitem__
-    monkeypatch.setattr(
-        runtime.Samples, '__getitem__', lambda self, i: read.append(i) or load(self, i)
-    )
+    load = Samples.__getitem__
+
+    def note(self, place):
+        read.append((self.data_root, place))
+        return load(self, place)
+
+    monkeypatch.setattr(Samples, '__getitem__', note)
+    return read
+
+
+def test_each_epoch_has_its_own_order(run, here, monkeypatch):
+    read = spy_on_samples(monkeypatch)
+    run('train', 'classification', '--work-dir', 'w')
+    train = [place for root, place in read if root.endswith('train')]
+    orders = [[int(p) for p in train if p.where[0] == epoch] for epoch in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(20))
+    assert orders[0] != orders[1]
+
+
+def test_resuming_by_iterations_reads_no_image_again(trained, run, here, monkeypatch):
+    read = spy_on_samples(monkeypatch)
     run('train', 'segmentation', '--work-dir', 'w', '--resume',
         trained('segmentation') / 'iter_3.pth')  # fmt: skip
     assert len(read) == 3 * 2 + 4  # three iterations, and the validation

@@ -1,11 +1,11 @@
 """300 epochs of AdamW: 20 of linear warm-up, then a cosine, both by iteration."""
 
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05),
+    optimizer=dict(
+        type='AdamW', lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05, fused=True),
     # Biases, norms and every other 1-D parameter.
     paramwise_cfg=dict(flat_decay_mult=0.0),
-    clip_grad=dict(max_norm=5.0),
-)
+    clip_grad=dict(max_norm=5.0))  # fmt: skip
 # The learning rate, and with it the first and the last, is for 512 images an iteration.
 auto_scale_lr = dict(enable=True, base_batch_size=512)
 param_scheduler = [

@@ -161,7 +161,7 @@ def file_sha256(path):
 def _fetch(url):
     """Download to torch.hub's checkpoint folder, once, by the first process of each machine."""
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    # Share links end alike ('…/?dl=1'): the digest of the whole address keeps them apart.
+    # Two addresses may end in one name: the digest of the whole address keeps them apart.
     name = Path(urlparse(url).path).name or 'download.pth'
     path = folder / f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}'
     error = None

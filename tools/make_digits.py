@@ -38,17 +38,17 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
-CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+CLASSES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 PALETTE = ((230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48),
            (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60), (250, 190, 190))
-SEG_CLASSES = ("background", *CLASSES)
+SEG_CLASSES = ('background', *CLASSES)
 SEG_PALETTE = ((120, 120, 120), *PALETTE)
-FOLDERS = tuple(f"{digit}_{name}" for digit, name in enumerate(CLASSES))
+FOLDERS = tuple(f'{digit}_{name}' for digit, name in enumerate(CLASSES))
 
-MANIFEST = "digits.json"
-TOP_LEVEL = {"imagenet", "coco", "ade", MANIFEST}
+MANIFEST = 'digits.json'
+TOP_LEVEL = {'imagenet', 'coco', 'ade', MANIFEST}
 # Where a split lives in each layout: (ImageNet folder, COCO folder, ADE20K folder).
-SPLITS = {"train": ("train", "train2017", "training"), "val": ("val", "val2017", "validation")}
+SPLITS = {'train': ('train', 'train2017', 'training'), 'val': ('val', 'val2017', 'validation')}
 
 VAL_FRACTION = 0.2
 MIN_VISIBLE = 0.8   # a digit is moved or left out rather than hide more than 20 % of another
@@ -57,36 +57,36 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def _setting(default, text):
-    return field(default=default, metadata={"help": text})
+    return field(default=default, metadata={'help': text})
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the dataset depends on; equal settings give byte-identical files."""
 
-    seed: int = _setting(0, "of the split and of everything drawn")
-    train_scenes: int = _setting(300, "scenes for detection and segmentation")
-    val_scenes: int = _setting(100, "scenes for detection and segmentation")
-    scene_size: int = _setting(128, "side of a scene, pixels")
-    patch_size: int = _setting(64, "side of a classification picture, pixels")
-    train_renderings: int = _setting(4, "classification pictures a training sample")
-    val_renderings: int = _setting(1, "classification pictures a validation sample")
-    min_digits: int = _setting(2, "fewest digits drawn in a scene")
-    max_digits: int = _setting(5, "most digits drawn in a scene")
-    min_height: int = _setting(28, "least height of a digit, pixels")
-    max_height: int = _setting(56, "greatest height of a digit, pixels")
-    clutter: float = _setting(1.0, "contrast and number of the shapes behind, relative")
+    seed: int = _setting(0, 'of the split and of everything drawn')
+    train_scenes: int = _setting(300, 'scenes for detection and segmentation')
+    val_scenes: int = _setting(100, 'scenes for detection and segmentation')
+    scene_size: int = _setting(128, 'side of a scene, pixels')
+    patch_size: int = _setting(64, 'side of a classification picture, pixels')
+    train_renderings: int = _setting(4, 'classification pictures a training sample')
+    val_renderings: int = _setting(1, 'classification pictures a validation sample')
+    min_digits: int = _setting(2, 'fewest digits drawn in a scene')
+    max_digits: int = _setting(5, 'most digits drawn in a scene')
+    min_height: int = _setting(28, 'least height of a digit, pixels')
+    max_height: int = _setting(56, 'greatest height of a digit, pixels')
+    clutter: float = _setting(1.0, 'contrast and number of the shapes behind, relative')
 
     def __post_init__(self):
         for item in fields(self):
-            if item.name not in ("seed", "clutter") and getattr(self, item.name) < 1:
-                raise ValueError(f"{item.name} must be at least 1")
+            if item.name not in ('seed', 'clutter') and getattr(self, item.name) < 1:
+                raise ValueError(f'{item.name} must be at least 1')
         if self.seed < 0 or self.clutter < 0:
-            raise ValueError("seed and clutter must not be negative")
+            raise ValueError('seed and clutter must not be negative')
         if self.min_digits > self.max_digits or self.min_height > self.max_height:
-            raise ValueError("min_digits and min_height must not exceed max_digits and max_height")
+            raise ValueError('min_digits and min_height must not exceed max_digits and max_height')
         if self.max_height > min(self.patch_size, self.scene_size):
-            raise ValueError("max_height must fit into patch_size and scene_size")
+            raise ValueError('max_height must fit into patch_size and scene_size')
 
 
 def glyph(sample, height, limit, rng):
@@ -182,18 +182,18 @@ def render(size, samples, settings, rng):
 
 def rle(mask):
     """A boolean mask (H, W) as COCO's uncompressed RLE: column-major runs, zeros first."""
-    flat = mask.ravel(order="F")
+    flat = mask.ravel(order='F')
     edges = np.flatnonzero(np.diff(flat)) + 1
     runs = np.diff([0, *edges, flat.size]).tolist()
-    return {"size": list(mask.shape), "counts": [0, *runs] if flat[0] else runs}
+    return {'size': list(mask.shape), 'counts': [0, *runs] if flat[0] else runs}
 
 
 def annotation(mask, digit, **ids):
     """The COCO annotation of one visible mask (H, W); `bbox` is x, y, width, height in pixels."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
-    return {**ids, "category_id": digit + 1, "bbox": [int(side) for side in box],
-            "area": int(mask.sum()), "iscrowd": 0, "segmentation": rle(mask)}
+    return {**ids, 'category_id': digit + 1, 'bbox': [int(side) for side in box],
+            'area': int(mask.sum()), 'iscrowd': 0, 'segmentation': rle(mask)}
 
 
 def write_classification(root, split, indices, digits, settings, bar):
@@ -201,30 +201,30 @@ def write_classification(root, split, indices, digits, settings, bar):
     for folder in FOLDERS:
         (root / folder).mkdir(parents=True)
     for index in indices:
-        for repeat in range(getattr(settings, f"{split}_renderings")):
-            rng = _rng(settings, "picture", split, index, repeat)
+        for repeat in range(getattr(settings, f'{split}_renderings')):
+            rng = _rng(settings, 'picture', split, index, repeat)
             picture, _ = render(settings.patch_size, digits.images[[index]], settings, rng)
             folder = root / FOLDERS[digits.target[index]]
-            Image.fromarray(picture).save(folder / f"sample{index:04d}_{repeat}.png")
+            Image.fromarray(picture).save(folder / f'sample{index:04d}_{repeat}.png')
             bar.update()
 
 
 def write_scenes(root, split, indices, digits, settings, bar):
     """Write one split's scenes, their COCO annotations and their semantic maps under `root`."""
     _, coco_name, ade_name = SPLITS[split]
-    coco, ade = root / "coco" / coco_name, root / "ade" / "images" / ade_name
-    maps = root / "ade" / "annotations" / ade_name
-    for folder in (coco, ade, maps, root / "coco" / "annotations"):
+    coco, ade = root / 'coco' / coco_name, root / 'ade' / 'images' / ade_name
+    maps = root / 'ade' / 'annotations' / ade_name
+    for folder in (coco, ade, maps, root / 'coco' / 'annotations'):
         folder.mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
-    for number in range(1, getattr(settings, f"{split}_scenes") + 1):
-        rng = _rng(settings, "scene", split, number, 0)
+    for number in range(1, getattr(settings, f'{split}_scenes') + 1):
+        rng = _rng(settings, 'scene', split, number, 0)
         count = min(int(rng.integers(settings.min_digits, settings.max_digits + 1)), len(indices))
         chosen = rng.choice(indices, count, replace=False)
         picture, owners = render(settings.scene_size, digits.images[chosen], settings, rng)
-        name = f"{number:012d}.png"
-        images.append({"id": number, "file_name": name, "height": owners.shape[0],
-                       "width": owners.shape[1]})
+        name = f'{number:012d}.png'
+        images.append({'id': number, 'file_name': name, 'height': owners.shape[0],
+                       'width': owners.shape[1]})
         for position in np.unique(owners[owners >= 0]):
             sample = int(chosen[position])
             annotations.append(annotation(owners == position, int(digits.target[sample]),
@@ -237,11 +237,11 @@ def write_scenes(root, split, indices, digits, settings, bar):
         except OSError:   # a file system without hard links
             shutil.copyfile(coco / name, ade / name)
         bar.update()
-    categories = [{"id": digit + 1, "name": name, "supercategory": "digit"}
+    categories = [{'id': digit + 1, 'name': name, 'supercategory': 'digit'}
                   for digit, name in enumerate(CLASSES)]
-    content = {"info": {"description": "scikit-learn's handwritten digits over drawn clutter"},
-               "images": images, "annotations": annotations, "categories": categories}
-    _dump(root / "coco" / "annotations" / f"instances_{coco_name}.json", content)
+    content = {'info': {'description': "scikit-learn's handwritten digits over drawn clutter"},
+               'images': images, 'annotations': annotations, 'categories': categories}
+    _dump(root / 'coco' / 'annotations' / f'instances_{coco_name}.json', content)
     return len(annotations)
 
 
@@ -254,39 +254,39 @@ def make_digits(out, *, progress=True, **settings):
     """
     settings = Settings(**settings)
     out = Path(out).resolve()
-    wanted = {"generator": "tools/make_digits.py", "settings": asdict(settings),
-              "source": hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}
+    wanted = {'generator': 'tools/make_digits.py', 'settings': asdict(settings),
+              'source': hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}
     existing = _ours(out)
     if existing and all(existing.get(key) == value for key, value in wanted.items()) \
-            and _count(out) >= existing["files"]:
+            and _count(out) >= existing['files']:
         return existing
     if existing and (extra := {path.name for path in out.iterdir()} - TOP_LEVEL):
-        raise FileExistsError(f"{out} must be rebuilt but also holds {min(extra)}: move that away")
+        raise FileExistsError(f'{out} must be rebuilt but also holds {min(extra)}: move that away')
 
     digits = load_digits()
     split = train_test_split(np.arange(len(digits.target)), test_size=VAL_FRACTION,
                              stratify=digits.target, random_state=settings.seed)
     split = {name: np.sort(part) for name, part in zip(SPLITS, split, strict=True)}
 
-    partial, old = (out.with_name(f".{out.name}.{state}") for state in ("partial", "old"))
+    partial, old = (out.with_name(f'.{out.name}.{state}') for state in ('partial', 'old'))
     for left_over in (partial, old):
         shutil.rmtree(left_over, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         counts = {}
-        total = sum(len(split[name]) * getattr(settings, f"{name}_renderings")
-                    + getattr(settings, f"{name}_scenes") for name in SPLITS)
-        with tqdm(total=total, unit="picture", desc=out.name, mininterval=1,
+        total = sum(len(split[name]) * getattr(settings, f'{name}_renderings')
+                    + getattr(settings, f'{name}_scenes') for name in SPLITS)
+        with tqdm(total=total, unit='picture', desc=out.name, mininterval=1,
                   disable=not progress) as bar:
             for name, indices in split.items():
                 common = (name, indices, digits, settings, bar)
-                write_classification(partial / "imagenet" / SPLITS[name][0], *common)
+                write_classification(partial / 'imagenet' / SPLITS[name][0], *common)
                 instances = write_scenes(partial, *common)
-                counts[name] = {"samples": len(indices), "instances": instances,
-                                "scenes": getattr(settings, f"{name}_scenes"),
-                                "pictures": len(indices) * getattr(settings, f"{name}_renderings")}
-        manifest = {**wanted, "counts": counts, "files": _count(partial), "classes": FOLDERS,
-                    "split": {name: indices.tolist() for name, indices in split.items()}}
+                counts[name] = {'samples': len(indices), 'instances': instances,
+                                'scenes': getattr(settings, f'{name}_scenes'),
+                                'pictures': len(indices) * getattr(settings, f'{name}_renderings')}
+        manifest = {**wanted, 'counts': counts, 'files': _count(partial), 'classes': FOLDERS,
+                    'split': {name: indices.tolist() for name, indices in split.items()}}
         _dump(partial / MANIFEST, manifest)
         if out.exists():   # ours, or empty
             out.rename(old)
@@ -300,15 +300,15 @@ def make_digits(out, *, progress=True, **settings):
 def _rng(settings, kind, split, *numbers):
     """A generator of its own for each picture: other counts leave the pictures they share alone."""
     return np.random.default_rng(
-        [settings.seed, ("picture", "scene").index(kind), list(SPLITS).index(split), *numbers])
+        [settings.seed, ('picture', 'scene').index(kind), list(SPLITS).index(split), *numbers])
 
 
 def _dump(path, content):
-    path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, separators=(',', ':')) + '\n', encoding='utf-8')
 
 
 def _count(root):
-    return sum(1 for pattern in ("*.png", "instances_*.json") for _ in root.rglob(pattern))
+    return sum(1 for pattern in ('*.png', 'instances_*.json') for _ in root.rglob(pattern))
 
 
 def _ours(out):
@@ -316,30 +316,30 @@ def _ours(out):
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     try:
-        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-        ours = manifest["generator"] == "tools/make_digits.py"
+        manifest = json.loads((out / MANIFEST).read_text(encoding='utf-8'))
+        ours = manifest['generator'] == 'tools/make_digits.py'
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
-        raise FileExistsError(f"{out} exists and was not made by make_digits: name another folder")
+        raise FileExistsError(f'{out} exists and was not made by make_digits: name another folder')
     return manifest
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--out", default="data/digits", help="folder to create")
+    parser.add_argument('--out', default='data/digits', help='folder to create')
     for item in fields(Settings):
         parser.add_argument(f"--{item.name.replace('_', '-')}", type=item.type,
-                            default=item.default, help=item.metadata["help"])
+                            default=item.default, help=item.metadata['help'])
     arguments = vars(parser.parse_args(argv))
     try:
-        manifest = make_digits(arguments.pop("out"), **arguments)
+        manifest = make_digits(arguments.pop('out'), **arguments)
     except (ValueError, FileExistsError) as error:
-        sys.exit(f"make_digits: {error}")
-    for name, count in manifest["counts"].items():
-        print(f"{name}: " + ", ".join(f"{number} {what}" for what, number in count.items()))
+        sys.exit(f'make_digits: {error}')
+    for name, count in manifest['counts'].items():
+        print(f'{name}: ' + ', '.join(f'{number} {what}' for what, number in count.items()))
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     main()

@@ -48,8 +48,8 @@ check_machine() {
     ${CXX:-c++} -std=c++17 -fsyntax-only -x c++ - <<<'#include <optional>' 2>/dev/null ||
         die "There is no working C++17 compiler (${CXX:-c++}): run \`sudo apt-get install g++\`."
     [ -d .venv ] || ((free >= needed)) ||
-        die "The set-up needs $needed GB and $PWD has $free GB free: make room (the build without CUDA" \
-            "is content with 4: TORCH_INDEX=https://download.pytorch.org/whl/cpu)."
+        die "The set-up needs $needed GB and $PWD has $free GB free: make room, or take" \
+            "PyTorch without CUDA, which is content with 4 (TORCH_INDEX, see README.md)."
     [ ! -e .venv ] || [ -e .venv/made-for ] ||
         die "There is a .venv here that \`make setup\` did not make: remove it or give it another name."
 }

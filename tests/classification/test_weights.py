@@ -471,11 +471,12 @@ def site(monkeypatch, tmp_path):
 def test_addresses_are_downloaded_once(site, save):
     content = save({'model': STATE}).read_bytes()
     other = save({'model': OTHER}).read_bytes()
-    site.files = {'/f/1/?dl=1': content, '/f/2/?dl=1': other}  # share links end alike
+    site.files = {'/f/1a/?dl=1': content, '/v1/a.pth': content, '/v2/a.pth': other}
     for _ in range(2):
-        assert_loads(f'{site.url}/f/1/?dl=1', sha256=hashlib.sha256(content).hexdigest())
-        assert_loads(f'{site.url}/f/2/?dl=1', OTHER)
-    assert site.asked == ['/f/1/?dl=1', '/f/2/?dl=1']
+        assert_loads(f'{site.url}/f/1a/?dl=1')
+        assert_loads(f'{site.url}/v1/a.pth', sha256=hashlib.sha256(content).hexdigest())
+        assert_loads(f'{site.url}/v2/a.pth', OTHER)
+    assert site.asked == list(site.files)
 
 
 def test_an_address_of_safetensors(site, tmp_path):

@@ -194,8 +194,8 @@ BAD = {
         'data/digits/ade/none does not exist: make it with'),
     'an unknown label': (
         'segmentation', None,
-        ['train_dataloader.dataset.reduce_zero_label=False', "model.decode_head.num_classes=3",
-         "model.auxiliary_head.num_classes=3",
+        ['train_dataloader.dataset.reduce_zero_label=False', 'model.decode_head.num_classes=3',
+         'model.auxiliary_head.num_classes=3',
          "train_dataloader.dataset.metainfo.classes=['a','b','c']"],
         'the config knows 0 to 2: make metainfo.classes agree'),
     'no class folders': (

@@ -11,7 +11,7 @@ import pytest
 
 DEMO = Path(__file__).parents[2] / 'tools/demo.py'
 
-ONE_EPOCH = ['train_cfg.max_epochs=1', 'train_dataloader.num_workers=0']
+ONE_EPOCH = ['train_cfg.max_epochs=1', 'param_scheduler.1.end=1']
 FEW = ['train_dataloader.dataset.indices=4', 'train_dataloader.batch_size=2']
 
 
@@ -20,9 +20,8 @@ def test_demo_goes_on_where_it_stopped_and_ends_with_table_and_pictures(here):
     command = [
         sys.executable, DEMO, '--work-dir', 'demo', '--data', 'data/digits',
         '--classifier', *ONE_EPOCH, 'train_dataloader.batch_size=8',
-        'param_scheduler.0.end=1', 'param_scheduler.1.end=1',
-        '--detection', *ONE_EPOCH, *FEW, 'param_scheduler.1.end=1',
-        '--segmentation', *ONE_EPOCH, *FEW, 'param_scheduler.1.end=1',
+        '--detection', *ONE_EPOCH, *FEW,
+        '--segmentation', *ONE_EPOCH, *FEW,
     ]  # fmt: skip
     broken_off = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     classifier = Path('demo/classifier/metrics.json')

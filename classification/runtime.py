@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +30,9 @@ from .checks import listed, local_rank
 from .data import DataError
 from .samples import PlacedBatches, Samples, SeedIterations
 from .weights import CheckpointError, load_weights, read_checkpoint
+
+# MMEngine imports it anew for every config of mmdet and mmseg, and it warns each time.
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 
 class UsageError(RuntimeError):

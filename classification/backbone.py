@@ -1,4 +1,4 @@
-"""MILA as a dense backbone for MMEngine's models: `dict(type='MILA', arch='tiny', ...)`."""
+"""Dense backbones for MMEngine's models: `dict(type='MILA', arch='tiny', ...)`."""
 
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
@@ -8,28 +8,24 @@ from .models.mila import ARCHS, MILA
 from .weights import load_weights, pretrained_source
 
 
-@MODELS.register_module('MILA')
-class MILABackbone(MILA, BaseModule):
-    """MILA with one LayerNorm an output map, as the dense-prediction papers use it.
+class DenseModel:
+    """Makes a StagedModel a backbone, with one LayerNorm an output map as the papers use it.
+
+    Inherit from it before the model and from BaseModule after.
 
     Args:
-        arch: 'tiny', 'small', 'base', or a dict with embed_dim, depths, num_heads (and mlp_ratio).
-        in_channels: image channels.
         out_indices: stages whose maps are returned, ascending; later stages are not built.
-        drop_path_rate: stochastic depth of the last block.
         frozen_stages: -1 none, 0 the stem, i the stem and the first i stages: without gradient,
             in eval mode.
         with_cp: gradient checkpointing: less memory, a third more time in training.
         init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None)` in any format that
             `classification.weights` reads, loaded strictly: only the norms of the outputs may be
             missing and only the classifier's norm and head left over.
+        model: arguments of the model.
     """
 
-    def __init__(self, arch='tiny', in_channels=3, out_indices=(0, 1, 2, 3), drop_path_rate=0.0,
-                 frozen_stages=-1, with_cp=False, init_cfg=None):  # fmt: skip
-        super().__init__(
-            in_channels, num_classes=0, drop_path_rate=drop_path_rate, **_resolve(arch)
-        )
+    def __init__(self, out_indices, frozen_stages, with_cp, init_cfg, **model):
+        super().__init__(num_classes=0, **model)
         num_stages = len(self.layers)
         if not out_indices or list(out_indices) != sorted({*out_indices} & {*range(num_stages)}):
             raise ValueError(
@@ -48,7 +44,7 @@ class MILABackbone(MILA, BaseModule):
             module.requires_grad_(False)
 
     def forward(self, x):
-        """Images (B, C, H, W) -> tuple of maps (B, C_i, H / 2^(i+2), W / 2^(i+2)), rounded up."""
+        """Images (B, C, H, W) -> tuple of maps (B, C_i, H / stride_i, W / stride_i), rounded up."""
         maps = self.forward_intermediates(
             x, list(self.out_indices), output_fmt='NHWC', intermediates_only=True
         )
@@ -88,6 +84,25 @@ class MILABackbone(MILA, BaseModule):
             yield self.layers[i]
             if i in self.out_indices:
                 yield getattr(self, f'norm{i}')
+
+
+@MODELS.register_module('MILA')
+class MILABackbone(DenseModel, MILA, BaseModule):
+    """MILA as a dense backbone.
+
+    Args:
+        arch: 'tiny', 'small', 'base', or a dict with embed_dim, depths, num_heads (and mlp_ratio).
+        in_channels: image channels.
+        drop_path_rate: stochastic depth of the last block.
+        out_indices, frozen_stages, with_cp, init_cfg: see DenseModel.
+    """
+
+    def __init__(self, arch='tiny', in_channels=3, out_indices=(0, 1, 2, 3), drop_path_rate=0.0,
+                 frozen_stages=-1, with_cp=False, init_cfg=None):  # fmt: skip
+        super().__init__(
+            out_indices, frozen_stages, with_cp, init_cfg,
+            in_chans=in_channels, drop_path_rate=drop_path_rate, **_resolve(arch),
+        )  # fmt: skip
 
 
 def _resolve(arch):

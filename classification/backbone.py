@@ -5,6 +5,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from .models.mila import ARCHS, MILA
+from .models.study import LinearSwin
 from .weights import load_weights, pretrained_source
 
 
@@ -103,6 +104,23 @@ class MILABackbone(DenseModel, MILA, BaseModule):
             out_indices, frozen_stages, with_cp, init_cfg,
             in_chans=in_channels, drop_path_rate=drop_path_rate, **_resolve(arch),
         )  # fmt: skip
+
+
+@MODELS.register_module('LinearSwin')
+class LinearSwinBackbone(DenseModel, LinearSwin, BaseModule):
+    """A model of the empirical study as a dense backbone.
+
+    Args:
+        in_channels: image channels.
+        out_indices, frozen_stages, with_cp, init_cfg: see DenseModel.
+        model: sizes and switches of LinearSwin.
+    """
+
+    def __init__(self, in_channels=3, out_indices=(0, 1, 2, 3), frozen_stages=-1, with_cp=False,
+                 init_cfg=None, **model):  # fmt: skip
+        super().__init__(
+            out_indices, frozen_stages, with_cp, init_cfg, in_chans=in_channels, **model
+        )
 
 
 def _resolve(arch):

@@ -99,8 +99,9 @@ def test_optimizer(cfg, model):
     optimizer = build_optim_wrapper(model, optim_cfg).optimizer
     decay = {id(p): group['weight_decay'] for group in optimizer.param_groups
              for p in group['params']}  # fmt: skip
+    exempt = ('norm', *cfg.optim_wrapper.paramwise_cfg.get('custom_keys', ()))
     for name, parameter in model.named_parameters():
-        if 'norm' in name:
+        if any(key in name for key in exempt):
             assert decay[id(parameter)] == 0, name
         elif parameter.ndim > 1:
             assert decay[id(parameter)] == cfg.optim_wrapper.optimizer.weight_decay, name

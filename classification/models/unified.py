@@ -4,6 +4,9 @@
     Z_i = Z_{i-1} + K_iᵀ                          Z_i: d x 1, what it is measured by
     y_i = Q_i S_i / (Q_i Z_i) + D ⊙ x_i
 
+Z forgets nothing and weighs nothing by Δ, as printed; a gated Z would need a scan of its own, and
+the forget gate's row then 5.2 G where the paper has 4.8 G.
+
 Without Ã, Δ and D this is causal linear attention; the usual, non-causal kind reads the last S and
 Z at every i. With them, without the division and with one head it is Mamba's selective state-space
 model h_i = Ã_i ⊙ h_{i-1} + B_i (Δ_i ⊙ x_i), y_i = C_i h_i + D ⊙ x_i, where B = Kᵀ, C = Q, x = V.
@@ -12,7 +15,7 @@ Source: Han et al., "Demystify Mamba in Vision: A Linear Attention Perspective" 
 
 Shapes everywhere: q, k (B, heads, N, d); v, x and the result (B, heads, N, e). `rotated` is a pair
 (q, k) turned by position (RoPE): the memory is written and read with it, and measured with the
-unturned ones, so that the weights of a read stay those of a mean.
+unturned ones, which are positive.
 """
 
 from typing import NamedTuple
@@ -27,7 +30,7 @@ from .scan import BLOCK, linear_recurrence
 
 CHUNK = 64  # tokens between two states that `causal_by_chunks` makes
 # Numbers in the states that `gated` holds at one time: on a CPU they should stay near its cache,
-# elsewhere fewer and larger steps win (1 GB, with what the backward pass needs beside them).
+# elsewhere a quarter of a GB of them keeps the launches few.
 GATED_NUMBERS = {'cpu': 2**20}
 GATED_NUMBERS_ELSEWHERE = 2**26
 

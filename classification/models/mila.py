@@ -142,13 +142,11 @@ class MILA(StagedModel):
             for i, width in enumerate(widths)
         ]
         super().__init__(stem, stages, widths, 4, in_chans, num_classes, global_pool, drop_rate)
-        self.register_load_state_dict_pre_hook(_drop_rotary_buffers)
 
-
-def _drop_rotary_buffers(module, state_dict, prefix, *args):
-    """Released files hold a rotary table a block, for one resolution; ours are made on the fly."""
-    for name in [n for n in state_dict if n.startswith(prefix) and n.endswith(ROTARY_BUFFER)]:
-        del state_dict[name]
+    def fit_released(self, state_dict, prefix=''):
+        """Released files hold a rotary table a block, for one resolution: it is made here."""
+        for name in [n for n in state_dict if n.startswith(prefix) and n.endswith(ROTARY_BUFFER)]:
+            del state_dict[name]
 
 
 default_cfgs = generate_default_cfgs(

@@ -70,6 +70,7 @@ class StagedModel(nn.Module):
 
     output_fmt = 'NHWC'
     min_size = 1  # of an image's sides
+    top_name = ''  # the submodule that holds `norm` and `head`; '' is the model itself
 
     def __init__(self, patch_embed, stages, widths, stride, in_chans, num_classes, global_pool,
                  drop_rate):  # fmt: skip
@@ -84,10 +85,20 @@ class StagedModel(nn.Module):
         ]
         self.patch_embed = patch_embed
         self.layers = nn.ModuleList(stages)
-        self.norm = nn.LayerNorm(self.num_features)
+        if self.top_name:
+            self.add_module(self.top_name, nn.Module())
+        self.top.norm = nn.LayerNorm(self.num_features)
         self.head_drop = nn.Dropout(drop_rate)
-        self.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        self.top.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
         self.apply(_init_weights)
+        self.register_load_state_dict_pre_hook(_fit_released)
+
+    @property
+    def top(self):
+        return self.get_submodule(self.top_name)
+
+    def fit_released(self, state_dict, prefix=''):
+        """Bring a released file's entries under `prefix` to the names and shapes here, in place."""
 
     def forward_features(self, x):
         """Images (B, in_chans, H, W) -> normalised last map (B, H', W', num_features)."""
@@ -99,7 +110,7 @@ class StagedModel(nn.Module):
         if self.global_pool == 'avg':
             x = x.mean(dim=(1, 2))
         x = self.head_drop(x)
-        return x if pre_logits else self.head(x)
+        return x if pre_logits else self.top.head(x)
 
     def forward(self, x):
         """Images (B, in_chans, H, W) -> logits (B, num_classes)."""
@@ -139,13 +150,13 @@ class StagedModel(nn.Module):
             x = stage(x)
             final = i == len(self.layers) - 1
             if i in wanted:
-                y = self.norm(x) if norm and final else x
+                y = self.top.norm(x) if norm and final else x
                 maps.append(y.permute(0, 3, 1, 2).contiguous() if output_fmt == 'NCHW' else y)
             if i < len(stages) - 1:
                 x = stage.downsample(x)
         if intermediates_only:
             return maps
-        return (self.norm(x) if final else x), maps
+        return (self.top.norm(x) if final else x), maps
 
     def prune_intermediate_layers(self, indices=1, prune_norm=False, prune_head=True):
         """Remove the stages, and the norm and head, that the maps at `indices` do not need."""
@@ -156,26 +167,26 @@ class StagedModel(nn.Module):
             self.layers[-1].downsample = nn.Identity()
             self.num_features = self.head_hidden_size = self.feature_info[last]['num_chs']
         if prune_norm or prune_end:
-            self.norm = nn.Identity()
+            self.top.norm = nn.Identity()
         if prune_head or prune_end:
             self.reset_classifier(0, '')
         return wanted
 
     def get_classifier(self):
-        return self.head
+        return self.top.head
 
     def reset_classifier(self, num_classes, global_pool=None):
         """A new head for `num_classes`, on the device and in the dtype of the model."""
         self.num_classes = num_classes
         if global_pool is not None:
             self.global_pool = global_pool
-        self.head = nn.Identity()
+        self.top.head = nn.Identity()
         if num_classes:
             like = next(self.patch_embed.parameters())
-            self.head = nn.Linear(
+            self.top.head = nn.Linear(
                 self.num_features, num_classes, device=like.device, dtype=like.dtype
             )
-            _init_weights(self.head)
+            _init_weights(self.top.head)
 
     def set_grad_checkpointing(self, enable=True):
         for stage in self.layers:
@@ -193,6 +204,10 @@ class StagedModel(nn.Module):
                 (r'^norm', (99999,)),
             ],
         )
+
+
+def _fit_released(module, state_dict, prefix, *args):
+    module.fit_released(state_dict, prefix)
 
 
 def _init_weights(module):

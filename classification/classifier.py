@@ -1,14 +1,12 @@
 """Any timm model as an MMEngine classifier: the loss in training, class scores in evaluation."""
 
-import difflib
-
-import timm
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from timm.data import Mixup
 
 from .data import DataError
+from .models.factory import create_model
 from .weights import CheckpointError, load_weights, pretrained_source
 
 
@@ -35,7 +33,7 @@ class ImageClassifier(BaseModel):
     def __init__(self, model, label_smoothing=0.0, mixup=None, data_preprocessor=None,
                  init_cfg=None):  # fmt: skip
         super().__init__(data_preprocessor, init_cfg)
-        self.backbone = _create_model(**model)
+        self.backbone = create_model(**model)
         self.label_smoothing = label_smoothing
         # Smoothing commutes with mixing: cross_entropy smooths hard and mixed targets alike.
         self.mixup = mixup and Mixup(num_classes=self.num_classes, label_smoothing=0.0, **mixup)
@@ -110,11 +108,3 @@ class ImageClassifier(BaseModel):
         """Beginnings of the names of the classifying layer's parameters."""
         heads = self.backbone.default_cfg['classifier']
         return [f'backbone.{head}.' for head in ([heads] if isinstance(heads, str) else heads)]
-
-
-def _create_model(name, **kwargs):
-    # A hub reference ('hf-hub:owner/model') is looked up by timm itself.
-    if ':' not in name and not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
-        raise ValueError(f'timm has no model {name!r}; near it: {", ".join(near) or "none"}.')
-    return timm.create_model(name, **kwargs)

@@ -22,8 +22,6 @@ import torch
 from mmengine.dist import barrier, master_only
 from mmengine.logging import HistoryBuffer, print_log
 
-from .models.linear_attention import ROTARY_BUFFER
-
 
 def _history_method(owner, name):
     """The one `getattr` of a checkpoint: MMEngine's log history is saved with its methods."""
@@ -207,7 +205,8 @@ def load_weights(model, source, sha256=None, missing=(), unexpected=()):
     """Load a checkpoint into a model; every difference that was not announced is an error.
 
     Names are brought to the model's own: a backbone is found under `backbone.` in the file of a
-    whole model, and a bare file under `backbone.` of the model. Released rotary tables are left.
+    whole model, and a bare file under `backbone.` of the model; a model's own `fit_released` then
+    brings names and shapes of released files to its own.
 
     Args:
         model: any module.
@@ -224,6 +223,9 @@ def load_weights(model, source, sha256=None, missing=(), unexpected=()):
     weights = read_weights(source, sha256)
     own = model.state_dict()
     found, outside = _fit_names(weights.state_dict, own)
+    for name, module in model.named_modules():
+        if hasattr(module, 'fit_released'):
+            module.fit_released(found, f'{name}.' if name else '')
 
     absent = [name for name in own if name not in found and not name.startswith(tuple(missing))]
     extra = [
@@ -279,7 +281,6 @@ def _fit_names(state_dict, own):
     Returns:
         (renamed state dict, top-level names of the whole model around the backbone, left out).
     """
-    state_dict = {n: v for n, v in state_dict.items() if not n.endswith(ROTARY_BUFFER)}
     prefix = 'backbone.'
     inner = {n[len(prefix) :]: v for n, v in state_dict.items() if n.startswith(prefix)}
     outer = {prefix + n: v for n, v in state_dict.items()}

@@ -99,8 +99,10 @@ def test_optimizer(cfg, model):
     optimizer = build_optim_wrapper(model, optim_cfg).optimizer
     decay = {id(p): group['weight_decay'] for group in optimizer.param_groups
              for p in group['params']}  # fmt: skip
+    custom = cfg.optim_wrapper.paramwise_cfg.get('custom_keys', {})
+    exempt = ('norm', *(key for key, entry in custom.items() if entry.get('decay_mult') == 0))
     for name, parameter in model.named_parameters():
-        if 'norm' in name:
+        if any(key in name for key in exempt):
             assert decay[id(parameter)] == 0, name
         elif parameter.ndim > 1:
             assert decay[id(parameter)] == cfg.optim_wrapper.optimizer.weight_decay, name

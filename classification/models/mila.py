@@ -9,12 +9,12 @@ layout is ever copied. Maps are public as (B, C, H, W).
 import torch
 import torch.nn.functional as F
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.layers import DropPath, Mlp, trunc_normal_
-from timm.models import build_model_with_cfg, checkpoint, generate_default_cfgs, register_model
-from timm.models._features import feature_take_indices
+from timm.layers import DropPath, Mlp
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import nn
 
-from .linear_attention import ROTARY_BUFFER, LinearAttention, rotary_table
+from .linear_attention import ROTARY_BUFFER, LinearAttention
+from .staged import Stage, StagedModel, conv_nhwc, drop_path_rates
 
 ARCHS = {
     'tiny': dict(embed_dim=64, depths=(2, 4, 8, 4), num_heads=(2, 4, 8, 16)),
@@ -95,46 +95,18 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
     def forward(self, x, table):
-        x = x + _conv(self.cpe1, x)
+        x = x + conv_nhwc(self.cpe1, x)
         shortcut = x
         x = self.norm1(x)
         gate = F.silu(self.act_proj(x))
-        x = F.silu(_conv(self.dwc, self.in_proj(x)))
+        x = F.silu(conv_nhwc(self.dwc, self.in_proj(x)))
         x = self.attn(x, table)
         x = shortcut + self.drop_path(self.out_proj(x * gate))
-        x = x + _conv(self.cpe2, x)
+        x = x + conv_nhwc(self.cpe2, x)
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
-def _conv(conv, x):
-    """Apply a convolution to features laid out as (B, H, W, C)."""
-    return conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-
-
-class Stage(nn.Module):
-    """Blocks at one resolution, and the way down to the next one, which the model calls."""
-
-    def __init__(self, dim, depth, num_heads, mlp_ratio, drop_path, downsample):
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            Block(dim, num_heads, mlp_ratio, drop_path[i]) for i in range(depth)
-        )
-        self.downsample = Downsample(dim) if downsample else nn.Identity()
-        self.grad_checkpointing = False
-
-    def forward(self, x):
-        """(B, H, W, C) to the same; one rotary table serves all blocks."""
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        table = rotary_table(*x.shape[1:], x.device, dtype)
-        for block in self.blocks:
-            if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, table)
-            else:
-                x = block(x, table)
-        return x
-
-
-class MILA(nn.Module):
+class MILA(StagedModel):
     """MILA as a classifier and as a source of feature maps, with timm's interface.
 
     Args:
@@ -151,152 +123,30 @@ class MILA(nn.Module):
     Inputs may have any height and width from 32 up; stage i has ceil(size / 2^(i+2)) tokens a side.
     """
 
-    output_fmt = 'NHWC'
+    min_size = 32
 
     def __init__(self, in_chans=3, num_classes=1000, global_pool='avg', embed_dim=64,
                  depths=(2, 4, 8, 4), num_heads=(2, 4, 8, 16), mlp_ratio=4.0, drop_rate=0.0,
                  drop_path_rate=0.0):  # fmt: skip
-        super().__init__()
         if len(depths) != len(num_heads):
             raise ValueError(f'depths {depths} and num_heads {num_heads} differ in length.')
-        self.num_classes = num_classes
-        self.global_pool = global_pool
-        self.in_chans = in_chans
         widths = [embed_dim * 2**i for i in range(len(depths))]
-        self.num_features = self.head_hidden_size = widths[-1]
-        self.feature_info = [
-            dict(num_chs=width, reduction=2 ** (i + 2), module=f'layers.{i}')
+        rates = drop_path_rates(drop_path_rate, depths)
+        stem = Stem(in_chans, embed_dim)
+        stages = [
+            Stage(
+                [Block(width, num_heads[i], mlp_ratio, rate) for rate in rates[i]],
+                Downsample(width) if width < widths[-1] else nn.Identity(),
+                rotary_dim=width,
+            )
             for i, width in enumerate(widths)
         ]
-        last = max(sum(depths) - 1, 1)
-        rates = iter([drop_path_rate * i / last for i in range(sum(depths))])
+        super().__init__(stem, stages, widths, 4, in_chans, num_classes, global_pool, drop_rate)
 
-        self.patch_embed = Stem(in_chans, embed_dim)
-        self.layers = nn.ModuleList(
-            Stage(widths[i], depths[i], num_heads[i], mlp_ratio,
-                  drop_path=[next(rates) for _ in range(depths[i])],
-                  downsample=i < len(depths) - 1)
-            for i in range(len(depths))
-        )  # fmt: skip
-        self.norm = nn.LayerNorm(self.num_features)
-        self.head_drop = nn.Dropout(drop_rate)
-        self.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-        self.apply(_init_weights)
-        self.register_load_state_dict_pre_hook(_drop_rotary_buffers)
-
-    def forward_features(self, x):
-        """Images (B, in_chans, H, W) -> normalised last map (B, H / 32, W / 32, num_features)."""
-        x, _ = self.forward_intermediates(x, indices=1)
-        return x
-
-    def forward_head(self, x, pre_logits=False):
-        """Last map (B, H, W, C) -> logits (B, num_classes), or pooled features (B, C)."""
-        if self.global_pool == 'avg':
-            x = x.mean(dim=(1, 2))
-        x = self.head_drop(x)
-        return x if pre_logits else self.head(x)
-
-    def forward(self, x):
-        """Images (B, in_chans, H, W) -> logits (B, num_classes)."""
-        return self.forward_head(self.forward_features(x))
-
-    def forward_intermediates(self, x, indices=None, norm=False, stop_early=False,
-                              output_fmt='NCHW', intermediates_only=False):  # fmt: skip
-        """The maps of chosen stages.
-
-        Args:
-            x: images (B, in_chans, H, W).
-            indices: stages: a list, a number (the last n) or None (all).
-            norm: apply the final norm to the last stage's map in the list (it fits no other).
-            stop_early: skip the stages after the last one asked for.
-            output_fmt: 'NCHW' or 'NHWC'.
-            intermediates_only: return the list of maps alone.
-
-        Returns:
-            (last map computed (B, H, W, C), normalised where it is the last stage's, list of maps),
-            or the list.
-
-        Raises:
-            ValueError: an image side under 32 pixels, or an unknown output_fmt.
-        """
-        if min(x.shape[-2:]) < 32:
-            raise ValueError(f'MILA needs images of at least 32x32, got {tuple(x.shape[-2:])}.')
-        if output_fmt not in ('NCHW', 'NHWC'):
-            raise ValueError(f"output_fmt is 'NCHW' or 'NHWC', not {output_fmt!r}.")
-        wanted, last = feature_take_indices(len(self.layers), indices)
-        stages = self.layers[: last + 1] if stop_early else self.layers
-        maps = []
-        x = self.patch_embed(x)
-        for i, stage in enumerate(stages):
-            x = stage(x)
-            final = i == len(self.layers) - 1
-            if i in wanted:
-                y = self.norm(x) if norm and final else x
-                maps.append(y.permute(0, 3, 1, 2).contiguous() if output_fmt == 'NCHW' else y)
-            if i < len(stages) - 1:
-                x = stage.downsample(x)
-        if intermediates_only:
-            return maps
-        return (self.norm(x) if final else x), maps
-
-    def prune_intermediate_layers(self, indices=1, prune_norm=False, prune_head=True):
-        """Remove the stages, and the norm and head, that the maps at `indices` do not need."""
-        wanted, last = feature_take_indices(len(self.layers), indices)
-        prune_end = last < len(self.layers) - 1
-        if prune_end:
-            self.layers = self.layers[: last + 1]
-            self.layers[-1].downsample = nn.Identity()
-            self.num_features = self.head_hidden_size = self.feature_info[last]['num_chs']
-        if prune_norm or prune_end:
-            self.norm = nn.Identity()
-        if prune_head or prune_end:
-            self.reset_classifier(0, '')
-        return wanted
-
-    def get_classifier(self):
-        return self.head
-
-    def reset_classifier(self, num_classes, global_pool=None):
-        """A new head for `num_classes`, on the device and in the dtype of the model."""
-        self.num_classes = num_classes
-        if global_pool is not None:
-            self.global_pool = global_pool
-        self.head = nn.Identity()
-        if num_classes:
-            like = self.patch_embed.conv1.conv.weight
-            self.head = nn.Linear(
-                self.num_features, num_classes, device=like.device, dtype=like.dtype
-            )
-            _init_weights(self.head)
-
-    def set_grad_checkpointing(self, enable=True):
-        for stage in self.layers:
-            stage.grad_checkpointing = enable
-
-    def group_matcher(self, coarse=False):
-        """Parameter groups in depth order, for timm's layer-wise learning rates."""
-        return dict(
-            stem=r'^patch_embed',
-            blocks=r'^layers\.(\d+)'
-            if coarse
-            else [
-                (r'^layers\.(\d+)\.blocks\.(\d+)', None),
-                (r'^layers\.(\d+)\.downsample', (99,)),
-                (r'^norm', (99999,)),
-            ],
-        )
-
-
-def _init_weights(module):
-    if isinstance(module, nn.Linear):
-        trunc_normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
-
-
-def _drop_rotary_buffers(module, state_dict, prefix, *args):
-    """Released files hold a rotary table a block, for one resolution; ours are made on the fly."""
-    for name in [n for n in state_dict if n.startswith(prefix) and n.endswith(ROTARY_BUFFER)]:
-        del state_dict[name]
+    def fit_released(self, state_dict, prefix=''):
+        """Released files hold a rotary table a block, for one resolution: it is made here."""
+        for name in [n for n in state_dict if n.startswith(prefix) and n.endswith(ROTARY_BUFFER)]:
+            del state_dict[name]
 
 
 default_cfgs = generate_default_cfgs(

@@ -1,0 +1,217 @@
+"""What the hierarchical models here share: stages, timm's interface, initialisation.
+
+Features are laid out as (B, H, W, C); a permuted view of that is channels_last, so that a
+convolution copies no layout. Maps are public as (B, C, H, W).
+"""
+
+import torch
+from timm.layers import trunc_normal_
+from timm.models import checkpoint
+from timm.models._features import feature_take_indices
+from torch import nn
+
+from .linear_attention import rotary_table
+
+
+def conv_nhwc(conv, x):
+    """Apply a convolution to features laid out as (B, H, W, C)."""
+    return conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def drop_path_rates(last, depths):
+    """Stochastic depth of every block, a list a stage: 0 at the first, `last` at the last one."""
+    rates = iter([last * i / max(sum(depths) - 1, 1) for i in range(sum(depths))])
+    return [[next(rates) for _ in range(depth)] for depth in depths]
+
+
+class Stage(nn.Module):
+    """Blocks at one resolution, and the way down to the next one, which the model calls.
+
+    Args:
+        blocks: modules that take the features (B, H, W, C) and a rotary table.
+        downsample: (B, H, W, C) -> (B, H / 2, W / 2, 2 C), or Identity.
+        rotary_dim: channels of the rotary table that serves all blocks; 0 gives them None.
+    """
+
+    def __init__(self, blocks, downsample, rotary_dim):
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.downsample = downsample
+        self.rotary_dim = rotary_dim
+        self.grad_checkpointing = False
+
+    def forward(self, x):
+        """(B, H, W, C) to the same."""
+        table = None
+        if self.rotary_dim:
+            dtype = torch.promote_types(x.dtype, torch.float32)
+            table = rotary_table(*x.shape[1:3], self.rotary_dim, x.device, dtype)
+        for block in self.blocks:
+            if self.grad_checkpointing and self.training:
+                x = checkpoint(block, x, table)
+            else:
+                x = block(x, table)
+        return x
+
+
+class StagedModel(nn.Module):
+    """Patch embedding, stages and a head: a classifier and a source of maps, as timm has them.
+
+    Args:
+        patch_embed: images (B, in_chans, H, W) -> features (B, H', W', widths[0]).
+        stages: a Stage for each of `widths`; every one but the last halves the sides.
+        widths: channels of each stage.
+        stride: pixels a token of the first stage.
+        in_chans: image channels.
+        num_classes: 0 leaves the head out.
+        global_pool: 'avg', or '' for per-token outputs (B, H, W, num_classes).
+        drop_rate: dropout before the head.
+    """
+
+    output_fmt = 'NHWC'
+    min_size = 1  # of an image's sides
+    top_name = ''  # the submodule that holds `norm` and `head`; '' is the model itself
+
+    def __init__(self, patch_embed, stages, widths, stride, in_chans, num_classes, global_pool,
+                 drop_rate):  # fmt: skip
+        super().__init__()
+        self.num_classes = num_classes
+        self.global_pool = global_pool
+        self.in_chans = in_chans
+        self.num_features = self.head_hidden_size = widths[-1]
+        self.feature_info = [
+            dict(num_chs=width, reduction=stride * 2**i, module=f'layers.{i}')
+            for i, width in enumerate(widths)
+        ]
+        self.patch_embed = patch_embed
+        self.layers = nn.ModuleList(stages)
+        if self.top_name:
+            self.add_module(self.top_name, nn.Module())
+        self.top.norm = nn.LayerNorm(self.num_features)
+        self.head_drop = nn.Dropout(drop_rate)
+        self.top.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        self.apply(_init_weights)
+        self.register_load_state_dict_pre_hook(_fit_released)
+
+    @property
+    def top(self):
+        return self.get_submodule(self.top_name)
+
+    def fit_released(self, state_dict, prefix=''):
+        """Bring a released file's entries under `prefix` to the names and shapes here, in place."""
+
+    def forward_features(self, x):
+        """Images (B, in_chans, H, W) -> normalised last map (B, H', W', num_features)."""
+        x, _ = self.forward_intermediates(x, indices=1)
+        return x
+
+    def forward_head(self, x, pre_logits=False):
+        """Last map (B, H, W, C) -> logits (B, num_classes), or pooled features (B, C)."""
+        if self.global_pool == 'avg':
+            x = x.mean(dim=(1, 2))
+        x = self.head_drop(x)
+        return x if pre_logits else self.top.head(x)
+
+    def forward(self, x):
+        """Images (B, in_chans, H, W) -> logits (B, num_classes)."""
+        return self.forward_head(self.forward_features(x))
+
+    def forward_intermediates(self, x, indices=None, norm=False, stop_early=False,
+                              output_fmt='NCHW', intermediates_only=False):  # fmt: skip
+        """The maps of chosen stages.
+
+        Args:
+            x: images (B, in_chans, H, W).
+            indices: stages: a list, a number (the last n) or None (all).
+            norm: apply the final norm to the last stage's map in the list (it fits no other).
+            stop_early: skip the stages after the last one asked for.
+            output_fmt: 'NCHW' or 'NHWC'.
+            intermediates_only: return the list of maps alone.
+
+        Returns:
+            (last map computed (B, H, W, C), normalised where it is the last stage's, list of maps),
+            or the list.
+
+        Raises:
+            ValueError: an image side under `min_size` pixels, or an unknown output_fmt.
+        """
+        if min(x.shape[-2:]) < self.min_size:
+            raise ValueError(
+                f'{type(self).__name__} needs images of at least {self.min_size}x{self.min_size}, '
+                f'got {tuple(x.shape[-2:])}.'
+            )
+        if output_fmt not in ('NCHW', 'NHWC'):
+            raise ValueError(f"output_fmt is 'NCHW' or 'NHWC', not {output_fmt!r}.")
+        wanted, last = feature_take_indices(len(self.layers), indices)
+        stages = self.layers[: last + 1] if stop_early else self.layers
+        maps = []
+        x = self.patch_embed(x)
+        for i, stage in enumerate(stages):
+            x = stage(x)
+            final = i == len(self.layers) - 1
+            if i in wanted:
+                y = self.top.norm(x) if norm and final else x
+                maps.append(y.permute(0, 3, 1, 2).contiguous() if output_fmt == 'NCHW' else y)
+            if i < len(stages) - 1:
+                x = stage.downsample(x)
+        if intermediates_only:
+            return maps
+        return (self.top.norm(x) if final else x), maps
+
+    def prune_intermediate_layers(self, indices=1, prune_norm=False, prune_head=True):
+        """Remove the stages, and the norm and head, that the maps at `indices` do not need."""
+        wanted, last = feature_take_indices(len(self.layers), indices)
+        prune_end = last < len(self.layers) - 1
+        if prune_end:
+            self.layers = self.layers[: last + 1]
+            self.layers[-1].downsample = nn.Identity()
+            self.num_features = self.head_hidden_size = self.feature_info[last]['num_chs']
+        if prune_norm or prune_end:
+            self.top.norm = nn.Identity()
+        if prune_head or prune_end:
+            self.reset_classifier(0, '')
+        return wanted
+
+    def get_classifier(self):
+        return self.top.head
+
+    def reset_classifier(self, num_classes, global_pool=None):
+        """A new head for `num_classes`, on the device and in the dtype of the model."""
+        self.num_classes = num_classes
+        if global_pool is not None:
+            self.global_pool = global_pool
+        self.top.head = nn.Identity()
+        if num_classes:
+            like = next(self.patch_embed.parameters())
+            self.top.head = nn.Linear(
+                self.num_features, num_classes, device=like.device, dtype=like.dtype
+            )
+            _init_weights(self.top.head)
+
+    def set_grad_checkpointing(self, enable=True):
+        for stage in self.layers:
+            stage.grad_checkpointing = enable
+
+    def group_matcher(self, coarse=False):
+        """Parameter groups in depth order, for timm's layer-wise learning rates."""
+        return dict(
+            stem=r'^patch_embed',
+            blocks=r'^layers\.(\d+)'
+            if coarse
+            else [
+                (r'^layers\.(\d+)\.blocks\.(\d+)', None),
+                (r'^layers\.(\d+)\.downsample', (99,)),
+                (r'^norm', (99999,)),
+            ],
+        )
+
+
+def _fit_released(module, state_dict, prefix, *args):
+    module.fit_released(state_dict, prefix)
+
+
+def _init_weights(module):
+    if isinstance(module, nn.Linear):
+        trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,74 @@
+"""The rows of the study's two tables, each a timm model: `timm.create_model('study_rope')`.
+
+Every size and switch of LinearSwin stays free: `create_model('study_rope', embed_dim=32, ...)`.
+"""
+
+from typing import NamedTuple
+
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+
+from .study import LinearSwin
+
+
+class Row(NamedTuple):
+    """What a row switches, and what the paper printed for it (ImageNet, 224; None: no such row)."""
+
+    switches: dict
+    params: int | None = None  # M
+    flops: float | None = None  # G, a multiply-add counted once
+    throughput: int | None = None  # images/s on the paper's GPU
+    top1: float | None = None  # %
+
+
+ROWS = {
+    'baseline': Row({}, 28, 4.5, 1152, 77.6),
+    'input_gate': Row(dict(input_gate=True), 29, 4.5, 1069, 77.8),
+    'forget_gate': Row(dict(forget_gate=True, scan=('row',)), 29, 4.8, 743, 78.4),
+    'shortcut': Row(dict(shortcut=True), 28, 4.5, 1066, 77.8),
+    'no_normalisation': Row(dict(normalise=False), 28, 4.5, 1215, 72.4),
+    'single_head': Row(dict(single_head=True), 24, 3.9, 1540, 73.5),
+    'block_all': Row(dict(block='gated'), 28, 4.7, 915, 79.4),
+    'block_attention': Row(dict(block='gated+mlp'), 31, 4.8, 1010, 80.9),
+    'ape': Row(dict(pos=('ape',)), 30, 4.5, 1132, 80.0),
+    'lepe': Row(dict(pos=('lepe',)), 28, 4.5, 1074, 81.6),
+    'cpe': Row(dict(pos=('cpe',)), 28, 4.5, 1099, 81.7),
+    'rope': Row(dict(pos=('rope',)), 28, 4.5, 1113, 80.0),
+    # All six designs: Mamba's block in this layout.
+    'mamba': Row(
+        dict(input_gate=True, forget_gate=True, shortcut=True, normalise=False, single_head=True,
+             block='gated', scan=('row',))
+    ),
+    # The winners, and what stands in for the forget gate: MILA's block in this layout.
+    'winners': Row(dict(block='gated+mlp', pos=('lepe', 'cpe', 'rope'))),
+}  # fmt: skip
+
+default_cfgs = generate_default_cfgs(
+    {
+        f'study_{row}': dict(
+            url='', num_classes=1000, input_size=(3, 224, 224), pool_size=(7, 7), crop_pct=0.875,
+            interpolation='bicubic', mean=IMAGENET_DEFAULT_MEAN, std=IMAGENET_DEFAULT_STD,
+            first_conv='patch_embed.proj', classifier='head',
+        )
+        for row in ROWS
+    }
+)  # fmt: skip
+
+
+def _register(row):
+    def create(pretrained=False, **kwargs):
+        return build_model_with_cfg(
+            LinearSwin,
+            f'study_{row}',
+            pretrained,
+            feature_cfg=dict(out_indices=(0, 1, 2, 3), feature_cls='getter'),
+            **{**ROWS[row].switches, **kwargs},
+        )
+
+    create.__name__ = f'study_{row}'
+    create.__doc__ = f'LinearSwin with {ROWS[row].switches or "no switch on: the baseline"}.'
+    register_model(create)
+
+
+for _row in ROWS:
+    _register(_row)

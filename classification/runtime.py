@@ -81,12 +81,15 @@ def _first_to_fail():
     return local_rank() == 0
 
 
-def config_parser(description):
-    """An argument parser with what every tool takes: CONFIG and --cfg-options."""
+def config_parser(description, config=None):
+    """An argument parser with what every tool takes: CONFIG, by default `config`, and options."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', metavar='CONFIG', help='path of a config file')
+    text = f'path of a config file{"; default: %(default)s" if config else ""}'
+    parser.add_argument(
+        'config', metavar='CONFIG', help=text, nargs='?' if config else None, default=config
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',

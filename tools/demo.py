@@ -11,9 +11,6 @@ table again.
 
 import argparse
 import json
-import os
-import re
-import signal
 import subprocess
 import sys
 import time
@@ -21,13 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import demo_report
+import jobs
 
-TOOLS = Path(__file__).resolve().parent
-CONFIGS = TOOLS.parent / 'configs/quickstart'
+CONFIGS = jobs.TOOLS.parent / 'configs/quickstart'
 SHOWN = 4  # scenes in the pictures, and single digits of each class
 STARTS = ('pretrained', 'scratch')
-# A training's log line: epoch, batch [of how many], what remains, loss.
-PROGRESS = re.compile(r'Epoch\(train\)\s+(\[\d+\]\[ *\d+/\d+\]).*?eta: (.+?)  .*?(loss: \S+)')
 
 
 @dataclass
@@ -50,8 +45,7 @@ class Run:
 
     def command(self, tool, *args):
         options = ['--cfg-options', *self.options] if self.options else []
-        config = CONFIGS / f'{self.config}.py'
-        return [sys.executable, TOOLS / f'{tool}.py', config, *args, *options]
+        return jobs.tool(tool, CONFIGS / f'{self.config}.py', *args, *options)
 
     @property
     def metrics(self):
@@ -93,21 +87,18 @@ def train(runs):
         SystemExit: a step failed.
     """
     runs = [run for run in runs if not run.metrics.exists()]
-    # A core each is faster than all cores for one after the other.
-    threads = str(max(1, (os.cpu_count() or 1) // max(1, len(runs))))
-    env = {**os.environ, 'OMP_NUM_THREADS': threads}
     for run in runs:
         run.folder.mkdir(parents=True, exist_ok=True)
     started = time.time()
     try:
-        _together(runs, env, 'train', lambda r: ('--work-dir', r.folder, '--resume'))
+        _together(runs, 'train', lambda r: ('--work-dir', r.folder, '--resume'))
     finally:
         for run in runs:
             with open(run.folder / 'minutes.txt', 'a') as file:
                 file.write(f'{(time.time() - started) / 60:.2f}\n')
-    _together(runs, env, 'predict', lambda r: (
+    _together(runs, 'predict', lambda r: (
         r.checkpoint, *_some_images(r.images), '--out', r.folder / 'predictions'))  # fmt: skip
-    _together(runs, env, 'test', lambda r: (
+    _together(runs, 'test', lambda r: (
         r.checkpoint, '--work-dir', r.folder / 'test', '--out', r.metrics))  # fmt: skip
 
 
@@ -117,40 +108,15 @@ def _some_images(folder):
     return [image for f in folders for image in sorted(f.iterdir())[:SHOWN]]
 
 
-def _together(runs, env, tool, args):
-    """Run a tool for all runs at once, telling how far they are."""
-    processes = {}
-    for run in runs:
-        with open(run.folder / 'log.txt', 'a') as log:
-            processes[run.name] = run, subprocess.Popen(
-                run.command(tool, *args(run)), stdout=log, stderr=subprocess.STDOUT, env=env
-            )
-    shown = 0.0
-    try:
-        while any(process.poll() is None for _, process in processes.values()):
-            time.sleep(0.5)
-            if time.time() - shown > (2 if sys.stdout.isatty() else 30):
-                shown = time.time()
-                _show(tool, [run for run, process in processes.values() if process.poll() is None])
-    finally:
-        for _, process in processes.values():
-            process.terminate()
-    for run, process in processes.values():
-        if process.wait():
-            tail = (run.folder / 'log.txt').read_text().splitlines()[-1:]
-            sys.exit(f'error: {run.name}: {tool} failed ({" ".join(tail)}); '
-                     f'see {run.folder / "log.txt"}, then run the demo again.')  # fmt: skip
-
-
-def _show(tool, runs):
-    """One line on where the running steps are: over the last one on a terminal."""
-    parts = []
-    for run in runs:
-        found = PROGRESS.findall((run.folder / 'log.txt').read_text()) if tool == 'train' else None
-        state = '{} {}, {} left'.format(*(found[-1][i] for i in (0, 2, 1))) if found else '…'
-        parts.append(f'{run.name}: {tool} {state}')
-    before, after = ('\r\033[K', '') if sys.stdout.isatty() else ('', '\n')
-    print(before + ' | '.join(parts), end=after, flush=True)
+def _together(runs, tool, args):
+    """Run a tool for all runs at once."""
+    jobs.run_jobs(
+        [
+            jobs.Job(f'{run.name}: {tool}', run.command(tool, *args(run)), run.folder / 'log.txt')
+            for run in runs
+        ],
+        slots=len(runs),
+    )
 
 
 def report(work_dir, data, classifier, dense):
@@ -214,10 +180,9 @@ def main(argv=None):
         )  # fmt: skip
     args = parser.parse_args(argv)
     if not args.data.exists():
-        subprocess.run([sys.executable, TOOLS / 'make_digits.py', '--out', args.data], check=True)
+        subprocess.run(jobs.tool('make_digits', '--out', args.data), check=True)
 
-    # Ended from outside as by Ctrl-C: the trainings end too, and the next call goes on.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('error: ended; run the demo again to go on.'))
+    jobs.stop_on_sigterm('run the demo again to go on.')
     classifier, dense = plan(args.work_dir, args.data, vars(args))
     train([classifier])
     for pretrained, scratch in dense.values():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from jobs import read_scalars
 from make_digits import PALETTE, SEG_PALETTE
 from matplotlib import pyplot as plt
 from PIL import Image
@@ -24,12 +25,6 @@ def table(rows):
         scratch = '' if scratch is None else f'{scratch:.1f}'
         lines.append(f'| {task} | {metric} | {scratch} | {pretrained:.1f} | {minutes:.1f} |')
     return '\n'.join(lines)
-
-
-def read_scalars(folder):
-    """The latest run's logged scalars in a work dir: a list of dicts, one a log line."""
-    files = sorted(Path(folder).glob('*/vis_data/scalars.json'))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def curves(path, panels):

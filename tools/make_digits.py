@@ -76,10 +76,11 @@ class Settings:
     min_height: int = _setting(28, 'least height of a digit, pixels')
     max_height: int = _setting(56, 'greatest height of a digit, pixels')
     clutter: float = _setting(1.0, 'contrast and number of the shapes behind, relative')
+    plain: int = _setting(0, '1 draws white ink on black: no colour, clutter or noise')
 
     def __post_init__(self):
         for item in fields(self):
-            if item.name not in ('seed', 'clutter') and getattr(self, item.name) < 1:
+            if item.name not in ('seed', 'clutter', 'plain') and getattr(self, item.name) < 1:
                 raise ValueError(f'{item.name} must be at least 1')
         if self.seed < 0 or self.clutter < 0:
             raise ValueError('seed and clutter must not be negative')
@@ -157,7 +158,8 @@ def render(size, samples, settings, rng):
     else the position in `samples` of the digit seen there. A digit that finds no place where
     everyone keeps MIN_VISIBLE of their ink is left out, so no unlabelled ink is ever shown.
     """
-    picture = background(size, settings.clutter, rng)
+    black = np.zeros((size, size, 3))
+    picture = black if settings.plain else background(size, settings.clutter, rng)
     owners = np.full((size, size), -1)
     full = np.zeros(len(samples), int)
     for position, sample in enumerate(samples):
@@ -172,11 +174,13 @@ def render(size, samples, settings, rng):
             seen = np.bincount(trial[trial >= 0], minlength=len(samples))
             drawn = np.unique(owners[owners >= 0])
             if (seen[drawn] >= MIN_VISIBLE * full[drawn]).all():
-                colour = contrasting(picture[window][alpha > 0.5].mean(0), rng)
+                ground = picture[window][alpha > 0.5].mean(0)
+                colour = 255.0 if settings.plain else contrasting(ground, rng)
                 picture[window] += alpha[..., None] * (colour - picture[window])
                 owners = trial
                 break
-    picture += rng.normal(0, rng.uniform(2, 9), picture.shape)
+    if not settings.plain:
+        picture += rng.normal(0, rng.uniform(2, 9), picture.shape)
     return np.clip(picture, 0, 255).astype(np.uint8), owners
 
 

@@ -109,6 +109,58 @@ class UnifiedAttention(nn.Module):
             y = self._attend(*(t.to(dtype) for t in (x, q, k, v)), table).to(x.dtype)
         return y + conv_nhwc(self.lepe, v) if 'lepe' in self.design.pos else y
 
+    @torch.no_grad()
+    def attention_map(self, x, query, table=None):
+        """The weight of each token's value in what one token reads, for any design.
+
+        The result is linear in the values: those of one token at a time are set to 1.
+
+        Args:
+            x: (1, H, W, dim), what `forward` gets.
+            query: (row, column) of the token that reads.
+            table: as in `forward`.
+
+        Returns:
+            (H, W), the mean over channels; without the shortcut, which reads x and not a value.
+        """
+        height, width = x.shape[1:3]
+        values = torch.eye(height * width, dtype=x.dtype, device=x.device)
+        values = values.view(-1, height, width, 1).expand(-1, -1, -1, x.shape[-1])
+        q, k = (t.expand(len(values), -1, -1, -1) for t in self.qk(x).chunk(2, dim=-1))
+        x = x.expand_as(values)
+        y = self._attend(x, q, k, values, table)
+        if self.design.shortcut:
+            y = y - self.D * x
+        if 'lepe' in self.design.pos:
+            y = y + conv_nhwc(self.lepe, values) - self.lepe.bias
+        return y[:, query[0], query[1]].mean(dim=-1).view(height, width)
+
+    @torch.no_grad()
+    def decay_map(self, x, query):
+        """What the forget gate leaves of each token's memory where one token reads.
+
+        Args:
+            x: (1, H, W, dim), what `forward` gets.
+            query: (row, column) of the token that reads.
+
+        Returns:
+            (H, W): the product of Ã from the token to the query, the mean over the numbers of the
+            state and over the orders of the scan; 0 at tokens that come later.
+        """
+        height, width = x.shape[1:3]
+        rate = self.A_log.exp()
+        marker = torch.zeros(1, height, width, 1, device=x.device)
+        marker[0, query[0], query[1]] = 1
+        maps = []
+        for order in self.design.scan:
+            at = to_sequence(marker, order).argmax()
+            steps = self._heads(self._delta(x), order)[0].cumsum(dim=1)  # (heads, N, e)
+            since = steps[:, at, None] - steps
+            left = torch.exp(-since[:, :, None] * rate[:, None]).mean(dim=(0, 2, 3))
+            left[at + 1 :] = 0
+            maps.append(to_image(left[None, :, None], order, height, width)[0, ..., 0])
+        return sum(maps) / len(maps)
+
     def _attend(self, x, q, k, v, table):
         q, k = F.elu(q) + 1, F.elu(k) + 1
         height, width = x.shape[1:3]

@@ -39,6 +39,10 @@ ROWS = {
         dict(input_gate=True, forget_gate=True, shortcut=True, normalise=False, single_head=True,
              block='gated', scan=('row',))
     ),
+    # Not rows of the paper: tokens read only those before them. MambaOut's question, whether a task
+    # of understanding can do with that; order alone also tells positions, unlike CPE's neighbours.
+    'causal': Row(dict(scan=('row',))),
+    'cpe_causal': Row(dict(pos=('cpe',), scan=('row',))),
     # The winners, and what stands in for the forget gate: MILA's block in this layout.
     'winners': Row(dict(block='gated+mlp', pos=('lepe', 'cpe', 'rope'))),
 }  # fmt: skip

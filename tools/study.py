@@ -1,0 +1,214 @@
+"""Train every row of the empirical study with equal budgets and seeds, and see which design matters.
+
+    python tools/study.py [CONFIG] [--seeds 3] [--rows NAME …] [--work-dir DIR] [--gpus N]
+
+CONFIG says all but the model's name; the default one takes plain handwritten digits, which are made
+in data/digits-plain. For ImageNet, or other folders of images, give
+configs/study/study-baseline_8xb128_in1k.py. --seeds 0 trains nothing: counts and speed alone.
+
+Complete runs are kept: an interrupted study goes on where it stopped. In the work dir: results.md,
+results.json, study.png, and two pictures of what trained models do, attention.png and decay.png.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import jobs
+import study_report
+import torch
+from complexity import complexity
+from mmengine.registry import DATASETS, MODELS
+
+from classification.checks import check_data
+from classification.models import ROWS
+from classification.runtime import (
+    UsageError,
+    config_parser,
+    errors_in_one_sentence,
+    load_config,
+)
+from classification.timing import interleaved
+from classification.weights import load_weights
+
+DIGITS = 'configs/study/study-baseline_1xb64_digits.py'
+PLAIN = Path('data/digits-plain')
+# White ink on black, which is read at the size at which it is drawn; no scenes are needed.
+PLAIN_SETTINGS = dict(plain=1, patch_size=32, min_height=18, max_height=28, val_renderings=4,
+                      train_scenes=1, val_scenes=1)  # fmt: skip
+ROUNDS = 15
+SHOWN = 3  # images in the pictures
+
+
+class Study:
+    """A config, the folder of its runs, and the rows and seeds wanted of it."""
+
+    def __init__(self, args):
+        self.config = Path(args.config)
+        self.options = args.cfg_options
+        self.rows = list(args.rows)
+        self.seeds = range(args.seeds)
+        self.gpus = args.gpus
+        self.cfg = self.row_config('baseline')
+        name = self.config.stem.replace('study-baseline', 'study')
+        self.work_dir = args.work_dir or Path('work_dirs') / name
+        self.epochs = self.cfg.train_cfg.max_epochs
+
+    def row_config(self, row):
+        return load_config(self.config, {**self.options, 'model.model.name': f'study_{row}'})
+
+    def folder(self, row, seed):
+        return self.work_dir / row / f'seed{seed}'
+
+    def checkpoint(self, row):
+        """Of the first seed, to look at."""
+        return self.folder(row, 0) / f'epoch_{self.epochs}.pth'
+
+    def top1(self, row, seed):
+        """In per cent after the last epoch, or None where training is not there yet."""
+        for line in reversed(jobs.read_scalars(self.folder(row, seed))):
+            if 'accuracy/top1' in line:
+                return line['accuracy/top1'] if line['step'] == self.epochs else None
+        return None
+
+    def claim(self):
+        """Refuse a folder that holds the study of another config.
+
+        Raises:
+            UsageError: it does.
+        """
+        text, file = self.cfg.pretty_text, self.work_dir / 'config.py'
+        if file.exists() and file.read_text() != text:
+            raise UsageError(
+                f'{self.work_dir} holds a study with another config or other --cfg-options: '
+                'give another --work-dir.'
+            )
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def train(self):
+        """Every row with one seed, then with the next: a broken off study can be compared too."""
+        todo = [
+            jobs.Job(f'{row}, seed {seed}', self.command(row, seed),
+                     self.folder(row, seed) / 'log.txt', kind=row)
+            for seed in self.seeds
+            for row in self.rows
+            if self.top1(row, seed) is None
+        ]  # fmt: skip
+        on_gpu = self.gpus or torch.cuda.is_available()
+        jobs.run_jobs(todo, slots=1 if on_gpu else os.cpu_count() or 1)
+
+    def command(self, row, seed):
+        options = {**self.options, 'model.model.name': f'study_{row}', 'randomness.seed': seed}
+        args = [
+            '--work-dir', self.folder(row, seed), '--resume',
+            '--cfg-options', *(f'{key}={value}' for key, value in options.items()),
+        ]  # fmt: skip
+        if self.gpus:
+            return ['bash', jobs.TOOLS / 'dist_train.sh', self.config, str(self.gpus), *args]
+        return jobs.tool('train', self.config, *args)
+
+    def results(self, batch):
+        """For each row: parameters, FLOPs, speed over the baseline's, and the seeds' top-1."""
+        size = self.cfg.model.model.get('img_size', 224)
+        costs = {row: complexity(self.row_config(row), (size, size)) for row in self.rows}
+        speed = self.speed(batch, size)
+        return {
+            row: dict(
+                params=costs[row]['params'],
+                flops=costs[row]['flops'],
+                speed=speed[row],
+                top1=[self.top1(row, seed) for seed in self.seeds],
+            )
+            for row in self.rows
+        }
+
+    def speed(self, batch, size):
+        """Images/s in a forward pass over the baseline's, all rows by turns."""
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        images = torch.randn(batch, 3, size, size, device=device)
+        models = {
+            row: MODELS.build(self.row_config(row).model).to(device).eval() for row in self.rows
+        }
+        steps = {row: lambda model=model: model(images) for row, model in models.items()}
+        with torch.no_grad():
+            times = interleaved(steps, ROUNDS, device=device, on_round=_show_round)
+        median = {row: torch.tensor(t).median().item() for row, t in times.items()}
+        return {row: median[self.rows[0]] / median[row] for row in self.rows}
+
+    def model(self, row):
+        """The timm model of a row as trained with the first seed."""
+        classifier = MODELS.build(self.row_config(row).model)
+        load_weights(classifier, self.checkpoint(row))
+        return classifier.backbone.eval()
+
+    def report(self, batch):
+        results = self.results(batch)
+        table = study_report.table(results, ROWS)
+        (self.work_dir / 'results.md').write_text(table + '\n')
+        (self.work_dir / 'results.json').write_text(json.dumps(results, indent=2) + '\n')
+        if self.seeds:
+            study_report.figure(self.work_dir / 'study.png', results, ROWS)
+            self.pictures()
+        return table
+
+    def pictures(self):
+        """What the positions and the forget gate do, for a few pictures of the validation set."""
+        dataset = DATASETS.build(self.cfg.val_dataloader.dataset)
+        shown = range(0, len(dataset), len(dataset) // SHOWN)[:SHOWN]
+        images = torch.stack([dataset[i]['inputs'] for i in shown])
+        models = {row: self.model(row) for row in study_report.POSITIONS if row in self.rows}
+        study_report.attention_picture(self.work_dir / 'attention.png', models, images)
+        if 'forget_gate' in self.rows:
+            study_report.decay_picture(
+                self.work_dir / 'decay.png', self.model('forget_gate'), images
+            )
+
+
+def _show_round(done):
+    print(f'\rspeed: round {done}/{ROUNDS + 1}', end='' if done <= ROUNDS else '\n', flush=True)
+
+
+def make_plain_digits(cfg):
+    """The default config's data, where they are wanted and not there."""
+    wanted = Path(cfg.train_dataloader.dataset.data_root)
+    if wanted.is_relative_to(PLAIN) and not PLAIN.exists():
+        settings = [f'--{name.replace("_", "-")}={value}' for name, value in PLAIN_SETTINGS.items()]
+        subprocess.run(jobs.tool('make_digits', '--out', PLAIN, *settings), check=True)
+
+
+def parse_args(argv=None):
+    parser = config_parser(__doc__, config=DIGITS)
+    parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='NAME',
+                        help=f'of {", ".join(ROWS)}; default: all')  # fmt: skip
+    parser.add_argument('--seeds', type=int, default=3, help='trainings of each row; default: 3')
+    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<name of the config>')
+    parser.add_argument('--gpus', type=int, default=0, help='of this machine, for each training')
+    parser.add_argument('--batch', type=int, default=32, help='images at a time to measure speed')
+    args = parser.parse_args(argv)
+    if args.seeds < 0 or args.gpus < 0 or args.batch < 1:
+        parser.error('--seeds and --gpus are from 0, --batch from 1')
+    # What the others are compared with.
+    args.rows = ['baseline', *(row for row in args.rows if row != 'baseline')]
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    with errors_in_one_sentence():
+        study = Study(args)
+        if study.seeds:
+            make_plain_digits(study.cfg)
+            check_data(study.cfg, 'train', 'val')
+        study.claim()
+        jobs.stop_on_sigterm('run the study again to go on.')
+        study.train()
+        print(f'\n{study.report(args.batch)}\n\nTable, figure and pictures: {study.work_dir}')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit('error: interrupted; run the study again to go on.') from None

@@ -1,0 +1,174 @@
+"""The study's table, figure and pictures."""
+
+import copy
+from dataclasses import replace
+from statistics import mean, stdev
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+
+from classification.models.scan import DIRECTIONS
+from classification.models.study import UnifiedAttention
+
+matplotlib.use('Agg')
+POSITIONS = ('ape', 'lepe', 'cpe', 'rope')  # the rows with one kind of position each
+
+
+def table(results, published):
+    """Measured beside published, as Markdown.
+
+    Args:
+        results: row -> dict(params, flops, speed over the baseline's, top1 a seed in per cent).
+        published: row -> Row.
+    """
+    seeds = len(results['baseline']['top1'])
+    measured = ['parameters', 'FLOPs', 'speed', *([f'top-1, {seeds} seeds'] if seeds else [])]
+    names = ['row', *measured, *(f'{name} (published)' for name in (*measured[:3], 'top-1'))]
+    lines = [f'| {" | ".join(names)} |', '|---' * len(names) + '|']
+    for row, result in results.items():
+        cells = [row.replace('_', ' '), si(result['params']), si(result['flops']),
+                 f'{result["speed"]:.2f}', *([spread(result['top1'])] if seeds else [])]  # fmt: skip
+        paper = published[row]
+        if paper.params:
+            speed = paper.throughput / published['baseline'].throughput
+            cells += [f'{paper.params} M', f'{paper.flops} G', f'{speed:.2f}', f'{paper.top1}']
+        else:
+            cells += [''] * 4
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def si(number):
+    """Three digits and a unit: 28300000 is 28.3 M."""
+    for unit, factor in (('G', 1e9), ('M', 1e6), ('k', 1e3)):
+        if number >= factor:
+            return f'{number / factor:.3g} {unit}'
+    return f'{number:g}'
+
+
+def spread(values):
+    """Mean and standard deviation of a sample."""
+    return f'{mean(values):.1f}' + (f' ± {stdev(values):.1f}' if len(values) > 1 else '')
+
+
+def figure(path, results, published):
+    """Top-1 of every row: here, a dot a seed, and published."""
+    rows = list(reversed(results))
+    fig, axes = plt.subplots(1, 2, figsize=(10, 0.32 * len(rows) + 1.2), sharey=True)
+    for y, row in enumerate(rows):
+        top1 = results[row]['top1']
+        axes[0].plot([min(top1), max(top1)], [y, y], color='C0', lw=1)
+        axes[0].plot(top1, [y] * len(top1), 'o', color='C0', alpha=0.5)
+        axes[0].plot(mean(top1), y, '|', color='C0', ms=14, mew=2)
+        if published[row].top1:
+            axes[1].plot(published[row].top1, y, 'o', color='C1')
+    axes[0].axvline(mean(results['baseline']['top1']), color='0.6', lw=1, ls=':')
+    axes[1].axvline(published['baseline'].top1, color='0.6', lw=1, ls=':')
+    axes[0].set_yticks(range(len(rows)), [row.replace('_', ' ') for row in rows])
+    axes[0].set(title='measured here', xlabel='top-1 (%)')
+    axes[1].set(title='published, ImageNet', xlabel='top-1 (%)')
+    for ax in axes:
+        ax.grid(alpha=0.3)
+    _save(fig, path)
+
+
+def attention_picture(path, models, images):
+    """What the token in the middle reads, in the first block, with and without its positions.
+
+    Args:
+        path: PNG to write.
+        models: row -> trained model.
+        images: (N, 3, H, W), normalised.
+    """
+    titles = ['image', *(f'{row.upper()}, {how}' for row in models for how in ('with', 'without'))]
+    fig, axes = _grid(len(images), titles)
+    for row, image in zip(axes, images, strict=True):
+        grids = [attention(m, image) for model in models.values() for m in _both(model)]
+        query = [side // 2 for side in grids[0].shape] if grids else None
+        _show_image(row[0], image, grids[0].shape, query)
+        for ax, grid in zip(row[1:], grids, strict=True):
+            ax.imshow(grid, cmap='magma')
+            ax.plot(query[1], query[0], 'c+', ms=8)
+    _save(fig, path)
+
+
+def attention(model, image):
+    """The attention map (H, W) of the middle token in the model's first block."""
+    mixer, x, table = first_attention(model, image)
+    return mixer.attention_map(x, [side // 2 for side in x.shape[1:3]], table)
+
+
+def _both(model):
+    """A model, and the same weights with positions switched off."""
+    without = copy.deepcopy(model)
+    for module in without.modules():
+        if isinstance(module, UnifiedAttention):
+            module.design = replace(module.design, pos=())
+        if hasattr(module, 'pos'):
+            module.pos = ()
+        if hasattr(module, 'rotary_dim'):
+            module.rotary_dim = 0
+    return model, without
+
+
+def decay_picture(path, model, images):
+    """The forget gate of the first block: Δ, and what is left of each token in the middle.
+
+    Args:
+        path: PNG to write.
+        model: trained with the forget gate.
+        images: (N, 3, H, W), normalised.
+    """
+    orders = [(order,) for order in DIRECTIONS]
+    titles = ['image', 'step Δ', *(order.replace('_', ', ') for order in DIRECTIONS), 'mean of four']
+    fig, axes = _grid(len(images), titles)
+    for row, image in zip(axes, images, strict=True):
+        mixer, x, _ = first_attention(model, image)
+        query = [side // 2 for side in x.shape[1:3]]
+        _show_image(row[0], image, x.shape[1:3], query)
+        with torch.no_grad():
+            row[1].imshow(mixer._delta(x)[0].mean(dim=-1), cmap='viridis')
+        for ax, scan in zip(row[2:], [*orders, DIRECTIONS], strict=True):
+            mixer.design = replace(mixer.design, scan=scan)
+            ax.imshow(mixer.decay_map(x, query), cmap='magma', vmin=0, vmax=1)
+            ax.plot(query[1], query[0], 'c+', ms=8)
+    _save(fig, path)
+
+
+def first_attention(model, image):
+    """The first block's attention, and what it is given for an image (3, H, W): (x, table)."""
+    seen = []
+    attention = next(m for m in model.modules() if isinstance(m, UnifiedAttention))
+    hook = attention.register_forward_pre_hook(lambda _, args: seen.extend(args))
+    with torch.no_grad():
+        model(image[None])
+    hook.remove()
+    return attention, *seen
+
+
+def _show_image(ax, image, tokens, query):
+    """An image with its grid of tokens, and a mark on the one that reads."""
+    image = image - image.amin()
+    ax.imshow((image / image.amax()).permute(1, 2, 0))
+    (height, width), (rows, columns) = image.shape[1:], tokens
+    ax.plot((query[1] + 0.5) * width / columns - 0.5, (query[0] + 0.5) * height / rows - 0.5,
+            'c+', ms=8)  # fmt: skip
+
+
+def _grid(rows, titles):
+    fig, axes = plt.subplots(
+        rows, len(titles), figsize=(1.5 * len(titles), 1.6 * rows), squeeze=False
+    )
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, fontsize=9)
+    for ax in axes.flat:
+        ax.axis('off')
+    return fig, axes
+
+
+def _save(fig, path):
+    fig.tight_layout()
+    fig.savefig(path, dpi=100)
+    plt.close(fig)

@@ -1,4 +1,4 @@
-"""Train every row of the empirical study with equal budgets and seeds, and see which design matters.
+"""Train every row of the empirical study with equal budgets and seeds: which design matters?
 
     python tools/study.py [CONFIG] [--seeds 3] [--rows NAME …] [--work-dir DIR] [--gpus N]
 

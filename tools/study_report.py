@@ -5,7 +5,6 @@ from dataclasses import replace
 from statistics import mean, stdev
 
 import matplotlib
-import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
@@ -28,9 +27,9 @@ def table(results, published):
     names = ['row', *measured, *(f'{name} (published)' for name in (*measured[:3], 'top-1'))]
     lines = [f'| {" | ".join(names)} |', '|---' * len(names) + '|']
     for row, result in results.items():
-        cells = [row.replace('_', ' '), si(result['params']), si(result['flops']),
-                 f'{result["speed"]:.2f}', *([spread(result['top1'])] if seeds else [])]  # fmt: skip
         paper = published[row]
+        cells = [row.replace('_', ' '), si(result['params']), si(result['flops'])]
+        cells += [f'{result["speed"]:.2f}', *([spread(result['top1'])] if seeds else [])]
         if paper.params:
             speed = paper.throughput / published['baseline'].throughput
             cells += [f'{paper.params} M', f'{paper.flops} G', f'{speed:.2f}', f'{paper.top1}']
@@ -122,7 +121,8 @@ def decay_picture(path, model, images):
         images: (N, 3, H, W), normalised.
     """
     orders = [(order,) for order in DIRECTIONS]
-    titles = ['image', 'step Δ', *(order.replace('_', ', ') for order in DIRECTIONS), 'mean of four']
+    names = [order.replace('_', ', ') for order in DIRECTIONS]
+    titles = ['image', 'step Δ', *names, 'mean of four']
     fig, axes = _grid(len(images), titles)
     for row, image in zip(axes, images, strict=True):
         mixer, x, _ = first_attention(model, image)

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,8 @@ from classification.runtime import load_config
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / 'tests' / 'fixtures'
+# `python tools/x.py` finds the other tools; last, since tools/test.py is a name of Python's own.
+sys.path.append(str(ROOT / 'tools'))
 TASKS = ('classification', 'detection', 'segmentation')
 
 

@@ -178,6 +178,16 @@ def test_ink_stands_out_from_what_it_covers():
         assert abs(grey[owners == 0].mean() - grey[owners < 0].mean()) > script.MIN_CONTRAST / 2
 
 
+def test_plain_digits_are_white_ink_on_black():
+    picture, owners = script.render(32, load_digits().images[[3]],
+                                    script.Settings(plain=1, min_height=18, max_height=28),
+                                    np.random.default_rng(0))
+    assert (picture[..., 0] == picture[..., 1]).all() and (picture[..., 0] == picture[..., 2]).all()
+    assert picture[owners == 0].mean() > 200
+    assert picture[owners < 0].mean() < 20
+    assert (picture[0] == 0).all() or (picture[-1] == 0).all()
+
+
 def test_more_scenes_leave_the_earlier_ones_alone(root, tmp_path):
     build(tmp_path / 'more', train_scenes=9)
     first, more = contents(root), contents(tmp_path / 'more')

@@ -17,7 +17,9 @@ from classification.backbone import LinearSwinBackbone
 from classification.models import ROWS, LinearSwin, unified
 from classification.models import mila as mila_models
 from classification.models.linear_attention import rotary_table
+from classification.models.scan import to_sequence
 from classification.models.study import Block, Design, UnifiedAttention
+from classification.models.unified import ForgetGate
 
 SMALL = dict(num_classes=5, img_size=32, embed_dim=16, depths=(1, 2), num_heads=(2, 4))
 PUBLISHED = [name for name, row in ROWS.items() if row.params]
@@ -383,3 +385,71 @@ def test_every_row_has_a_config():
     assert named == {f'study_{row}' for row in ROWS}
     for row in ROWS:
         assert (folder / f'study-{row.replace("_", "-")}_8xb128_in1k.py').is_file()
+
+
+# What a token reads
+
+
+class Given(torch.nn.Module):
+    """Stands for the projection of the values: gives what it is told."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def forward(self, x):
+        return self.values
+
+
+@pytest.mark.parametrize(
+    'switches',
+    [
+        dict(),
+        dict(pos=('rope',)),
+        dict(pos=('lepe',)),
+        dict(scan=('row', 'column_back')),
+        dict(input_gate=True, forget_gate=True, shortcut=True, normalise=False, scan=('column',)),
+    ],
+)
+def test_attention_map_is_how_the_result_follows_each_value(switches):
+    torch.manual_seed(0)
+    dim, height, width = 8, 3, 4
+    attn = UnifiedAttention(dim, 2, 4, 2, Design(**switches), project_value=True).double()
+    x = torch.randn(1, height, width, dim, dtype=torch.float64)
+    table = None
+    if 'rope' in attn.design.pos:
+        table = rotary_table(height, width, dim, x.device, x.dtype)
+    query = (1, 2)
+    found = attn.attention_map(x, query, table)
+    values = torch.randn_like(x)
+    for row, column in itertools.product(range(height), range(width)):
+        changed = values.clone()
+        changed[0, row, column] += 1
+        with torch.no_grad():
+            before, after = (_with_values(attn, v, x, table)[0][query] for v in (values, changed))
+        torch.testing.assert_close(found[row, column], (after - before).mean())
+
+
+def _with_values(attn, values, x, table):
+    attn.value = Given(values)
+    return attn(x, table)
+
+
+@pytest.mark.parametrize('scan', [('row',), ('column_back',), ('row', 'row_back')])
+def test_decay_map_is_the_product_of_the_gates_in_between(scan):
+    torch.manual_seed(0)
+    dim, height, width = 8, 3, 4
+    design = Design(forget_gate=True, scan=scan)
+    attn = UnifiedAttention(dim, 2, 4, 2, design, project_value=True)
+    x = torch.randn(1, height, width, dim)
+    query = (1, 2)
+    expected = torch.zeros(height, width)
+    for order in scan:
+        step = attn._heads(attn._delta(x), order)
+        gates = ForgetGate(step, attn.A_log.exp()).value()[0].detach()  # (heads, N, d, e)
+        places = to_sequence(torch.arange(height * width).view(1, height, width), order)[0].tolist()
+        end = places.index(query[0] * width + query[1])
+        for i in range(end + 1):
+            left = gates[:, i + 1 : end + 1].prod(dim=1).mean()
+            expected.view(-1)[places[i]] += left / len(scan)
+    torch.testing.assert_close(attn.decay_map(x, query), expected)

@@ -11,7 +11,6 @@ results.json, study.png, and two pictures of what trained models do, attention.p
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -19,16 +18,12 @@ import jobs
 import study_report
 import torch
 from complexity import complexity
+from grid import Grid, grid_parser
 from mmengine.registry import DATASETS, MODELS
 
 from classification.checks import check_data
 from classification.models import ROWS
-from classification.runtime import (
-    UsageError,
-    config_parser,
-    errors_in_one_sentence,
-    load_config,
-)
+from classification.runtime import errors_in_one_sentence
 from classification.timing import interleaved
 from classification.weights import load_weights
 
@@ -41,87 +36,28 @@ ROUNDS = 15
 SHOWN = 3  # images in the pictures
 
 
-class Study:
-    """A config, the folder of its runs, and the rows and seeds wanted of it."""
+class Study(Grid):
+    """Rows of the study as variants of one config: all but the model's name is the same."""
 
     def __init__(self, args):
-        self.config = Path(args.config)
-        self.options = args.cfg_options
-        self.rows = list(args.rows)
-        self.seeds = range(args.seeds)
-        self.gpus = args.gpus
-        self.cfg = self.row_config('baseline')
-        name = self.config.stem.replace('study-baseline', 'study')
-        self.work_dir = args.work_dir or Path('work_dirs') / name
-        self.epochs = self.cfg.train_cfg.max_epochs
-
-    def row_config(self, row):
-        return load_config(self.config, {**self.options, 'model.model.name': f'study_{row}'})
-
-    def folder(self, row, seed):
-        return self.work_dir / row / f'seed{seed}'
-
-    def checkpoint(self, row):
-        """Of the first seed, to look at."""
-        return self.folder(row, 0) / f'epoch_{self.epochs}.pth'
-
-    def top1(self, row, seed):
-        """In per cent after the last epoch, or None where training is not there yet."""
-        for line in reversed(jobs.read_scalars(self.folder(row, seed))):
-            if 'accuracy/top1' in line:
-                return line['accuracy/top1'] if line['step'] == self.epochs else None
-        return None
-
-    def claim(self):
-        """Refuse a folder that holds the study of another config.
-
-        Raises:
-            UsageError: it does.
-        """
-        text, file = self.cfg.pretty_text, self.work_dir / 'config.py'
-        if file.exists() and file.read_text() != text:
-            raise UsageError(
-                f'{self.work_dir} holds a study with another config or other --cfg-options: '
-                'give another --work-dir.'
-            )
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-    def train(self):
-        """Every row with one seed, then with the next: a broken off study can be compared too."""
-        todo = [
-            jobs.Job(f'{row}, seed {seed}', self.command(row, seed),
-                     self.folder(row, seed) / 'log.txt', kind=row)
-            for seed in self.seeds
-            for row in self.rows
-            if self.top1(row, seed) is None
-        ]  # fmt: skip
-        on_gpu = self.gpus or torch.cuda.is_available()
-        jobs.run_jobs(todo, slots=1 if on_gpu else os.cpu_count() or 1)
-
-    def command(self, row, seed):
-        options = {**self.options, 'model.model.name': f'study_{row}', 'randomness.seed': seed}
-        args = [
-            '--work-dir', self.folder(row, seed), '--resume',
-            '--cfg-options', *(f'{key}={value}' for key, value in options.items()),
-        ]  # fmt: skip
-        if self.gpus:
-            return ['bash', jobs.TOOLS / 'dist_train.sh', self.config, str(self.gpus), *args]
-        return jobs.tool('train', self.config, *args)
+        variants = {row: {'model.model.name': f'study_{row}'} for row in args.rows}
+        super().__init__(
+            args.config, variants, args.seeds, args.work_dir, args.cfg_options, args.gpus
+        )
 
     def results(self, batch):
         """For each row: parameters, FLOPs, speed over the baseline's, and the seeds' top-1."""
-        size = self.cfg.model.model.get('img_size', 224)
-        costs = {row: complexity(self.row_config(row), (size, size)) for row in self.rows}
+        size = self.cfg().model.model.get('img_size', 224)
+        costs = {row: complexity(self.cfg(row), (size, size)) for row in self.variants}
         speed = self.speed(batch, size)
         return {
             row: dict(
                 params=costs[row]['params'],
                 flops=costs[row]['flops'],
                 speed=speed[row],
-                top1=[self.top1(row, seed) for seed in self.seeds],
+                top1=[self.scores(row, seed)['accuracy/top1'] for seed in self.seeds],
             )
-            for row in self.rows
+            for row in self.variants
         }
 
     def speed(self, batch, size):
@@ -129,17 +65,17 @@ class Study:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
         images = torch.randn(batch, 3, size, size, device=device)
         models = {
-            row: MODELS.build(self.row_config(row).model).to(device).eval() for row in self.rows
+            row: MODELS.build(self.cfg(row).model).to(device).eval() for row in self.variants
         }
         steps = {row: lambda model=model: model(images) for row, model in models.items()}
         with torch.no_grad():
             times = interleaved(steps, ROUNDS, device=device, on_round=_show_round)
         median = {row: torch.tensor(t).median().item() for row, t in times.items()}
-        return {row: median[self.rows[0]] / median[row] for row in self.rows}
+        return {row: median['baseline'] / median[row] for row in self.variants}
 
     def model(self, row):
         """The timm model of a row as trained with the first seed."""
-        classifier = MODELS.build(self.row_config(row).model)
+        classifier = MODELS.build(self.cfg(row).model)
         load_weights(classifier, self.checkpoint(row))
         return classifier.backbone.eval()
 
@@ -155,12 +91,12 @@ class Study:
 
     def pictures(self):
         """What the positions and the forget gate do, for a few pictures of the validation set."""
-        dataset = DATASETS.build(self.cfg.val_dataloader.dataset)
+        dataset = DATASETS.build(self.cfg().val_dataloader.dataset)
         shown = range(0, len(dataset), len(dataset) // SHOWN)[:SHOWN]
         images = torch.stack([dataset[i]['inputs'] for i in shown])
-        models = {row: self.model(row) for row in study_report.POSITIONS if row in self.rows}
+        models = {row: self.model(row) for row in study_report.POSITIONS if row in self.variants}
         study_report.attention_picture(self.work_dir / 'attention.png', models, images)
-        if 'forget_gate' in self.rows:
+        if 'forget_gate' in self.variants:
             study_report.decay_picture(
                 self.work_dir / 'decay.png', self.model('forget_gate'), images
             )
@@ -179,12 +115,9 @@ def make_plain_digits(cfg):
 
 
 def parse_args(argv=None):
-    parser = config_parser(__doc__, config=DIGITS)
+    parser = grid_parser(__doc__, DIGITS)
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='NAME',
                         help=f'of {", ".join(ROWS)}; default: all')  # fmt: skip
-    parser.add_argument('--seeds', type=int, default=3, help='trainings of each row; default: 3')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<name of the config>')
-    parser.add_argument('--gpus', type=int, default=0, help='of this machine, for each training')
     parser.add_argument('--batch', type=int, default=32, help='images at a time to measure speed')
     args = parser.parse_args(argv)
     if args.seeds < 0 or args.gpus < 0 or args.batch < 1:
@@ -199,9 +132,8 @@ def main(argv=None):
     with errors_in_one_sentence():
         study = Study(args)
         if study.seeds:
-            make_plain_digits(study.cfg)
-            check_data(study.cfg, 'train', 'val')
-        study.claim()
+            make_plain_digits(study.cfg())
+            check_data(study.cfg(), 'train', 'val')
         jobs.stop_on_sigterm('run the study again to go on.')
         study.train()
         print(f'\n{study.report(args.batch)}\n\nTable, figure and pictures: {study.work_dir}')

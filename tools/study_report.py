@@ -2,10 +2,11 @@
 
 import copy
 from dataclasses import replace
-from statistics import mean, stdev
+from statistics import mean
 
 import matplotlib
 import torch
+from grid import spread
 from matplotlib import pyplot as plt
 
 from classification.models.scan import DIRECTIONS
@@ -45,11 +46,6 @@ def si(number):
         if number >= factor:
             return f'{number / factor:.3g} {unit}'
     return f'{number:g}'
-
-
-def spread(values):
-    """Mean and standard deviation of a sample."""
-    return f'{mean(values):.1f}' + (f' ± {stdev(values):.1f}' if len(values) > 1 else '')
 
 
 def figure(path, results, published):

@@ -27,41 +27,11 @@ TINY = [
 ]
 
 
-def make(tmp_path, *args):
-    return study.Study(study.parse_args([str(CONFIG), '--work-dir', str(tmp_path), *args]))
-
-
-def test_one_job_for_each_row_and_seed_and_none_for_complete_ones(tmp_path, monkeypatch):
-    one = make(tmp_path, '--rows', 'rope', 'ape', '--seeds', '2')
-    complete = one.folder('rope', 0) / '1/vis_data'
-    complete.mkdir(parents=True)
-    (complete / 'scalars.json').write_text('{"accuracy/top1": 42.0, "step": 6}\n')
-    unfinished = one.folder('ape', 0) / '1/vis_data'
-    unfinished.mkdir(parents=True)
-    (unfinished / 'scalars.json').write_text('{"accuracy/top1": 41.0, "step": 5}\n{"loss": 1}\n')
-    started = []
-    monkeypatch.setattr(study.jobs, 'run_jobs', lambda jobs, slots: started.extend(jobs))
-    one.train()
-    assert [job.name for job in started] == [
-        'baseline, seed 0', 'ape, seed 0', 'baseline, seed 1', 'rope, seed 1', 'ape, seed 1',
-    ]  # fmt: skip
-    assert one.top1('rope', 0) == 42.0
-    command = list(map(str, started[1].command))
-    assert command[command.index('--work-dir') + 1] == str(tmp_path / 'ape/seed0')
-    assert 'model.model.name=study_ape' in command
-    assert 'randomness.seed=0' in command
-
-
-def test_on_gpus_a_run_goes_through_the_launcher(tmp_path):
-    command = make(tmp_path, '--gpus', '4').command('rope', 1)
-    assert [Path(command[1]).name, command[3]] == ['dist_train.sh', '4']
-
-
-def test_another_config_does_not_go_on_in_the_same_folder(tmp_path):
-    make(tmp_path).claim()
-    make(tmp_path, '--rows', 'rope', '--seeds', '5').claim()  # more of the same
-    with pytest.raises(study.UsageError, match='another --work-dir'):
-        make(tmp_path, '--cfg-options', 'train_cfg.max_epochs=9').claim()
+def test_rows_are_the_config_with_another_model():
+    one = study.Study(study.parse_args([str(CONFIG), '--rows', 'rope', 'ape']))
+    assert list(one.variants) == ['baseline', 'rope', 'ape']
+    assert one.cfg('rope').model.model.name == 'study_rope'
+    assert one.cfg().model.model.name == one.cfg('baseline').model.model.name == 'study_baseline'
 
 
 def test_table():

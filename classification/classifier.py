@@ -1,5 +1,6 @@
 """Any timm model as an MMEngine classifier: the loss in training, class scores in evaluation."""
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
@@ -30,6 +31,9 @@ class ImageClassifier(BaseModel):
         ValueError: timm has no such model, or a key of init_cfg is unknown.
     """
 
+    ema = None  # the average of the backbone's weights, see hooks.EMA
+    mesa = 0.0  # how much of the loss is the average's opinion, see hooks.MESA
+
     def __init__(self, model, label_smoothing=0.0, mixup=None, data_preprocessor=None,
                  init_cfg=None):  # fmt: skip
         super().__init__(data_preprocessor, init_cfg)
@@ -42,12 +46,18 @@ class ImageClassifier(BaseModel):
     def num_classes(self):
         return self.backbone.num_classes
 
+    def attach_ema(self, backbone):
+        """Let the averaged backbone be scored in evaluation, and teach where `mesa` is not 0."""
+        # Past nn.Module: it is neither trained, nor saved or synchronised as a part of this one.
+        self.__dict__['ema'] = backbone
+
     def forward(self, inputs, targets=None, mode='tensor'):
         """Images (B, C, H, W) and classes (B,) -> what MMEngine's `mode` asks for.
 
         Returns:
             'tensor': logits (B, num_classes); 'loss': dict(loss=scalar); 'predict': a dict for
-            each image with scores (num_classes,), which sum to 1, and its target where given.
+            each image with scores (num_classes,), which sum to 1, with those of the averaged
+            weights as ema_scores where there are such, and with its target where given.
 
         Raises:
             ValueError: another mode.
@@ -62,7 +72,12 @@ class ImageClassifier(BaseModel):
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}.")
 
     def loss(self, inputs, targets):
-        """Cross-entropy with the smoothed and, in training, mixed targets."""
+        """Cross-entropy with the smoothed and, in training, mixed targets; and MESA's.
+
+        MESA (Du et al., "Sharpness-Aware Training for Free", NeurIPS 2022): `mesa` times the
+        cross-entropy with what the averaged model, which does not learn from it, sees in the same
+        images.
+        """
         if self.mixup and self.training:
             if len(inputs) % 2:
                 raise DataError(
@@ -71,14 +86,22 @@ class ImageClassifier(BaseModel):
                 )
             inputs, targets = self.mixup(inputs, targets)
         logits = self.backbone(inputs).float()
-        return dict(loss=F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing))
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        if self.mesa:
+            with torch.no_grad():
+                seen = self.ema(inputs).float().softmax(dim=1)
+            loss = loss + self.mesa * F.cross_entropy(logits, seen)
+        return dict(loss=loss)
 
     def predict(self, inputs, targets=None):
         """Class probabilities, in fp32 whatever the model runs in."""
-        scores = self.backbone(inputs).float().softmax(dim=1)
-        if targets is None:
-            return [dict(scores=s) for s in scores]
-        return [dict(scores=s, target=t) for s, t in zip(scores, targets, strict=True)]
+        columns = dict(scores=self.backbone(inputs).float().softmax(dim=1))
+        if self.ema is not None:
+            columns['ema_scores'] = self.ema(inputs).float().softmax(dim=1)
+        if targets is not None:
+            columns['target'] = targets
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def init_weights(self):
         """Load `init_cfg`'s checkpoint; timm has initialised everything when it was built."""

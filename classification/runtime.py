@@ -18,7 +18,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import is_distributed, is_main_process
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
@@ -203,8 +203,23 @@ class Runner(MMRunner):
         )
         return MMRunner.build_dataloader(config, seed, diff_rank_seed)
 
+    @property
+    def images_per_update(self):
+        """Images that one update of the weights sees, in all processes."""
+        accumulated = self.optim_wrapper._accumulative_counts
+        return self.train_dataloader.batch_sampler.batch_size * self.world_size * accumulated
+
+    def scale_lr(self, optim_wrapper, auto_scale_lr=None):
+        """As MMEngine's, which forgets the batches that accumulate to one update."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            base, images = auto_scale_lr['base_batch_size'], self.images_per_update
+            self.logger.info(f'Learning rate for {base} images an update scaled to {images}.')
+            for group in optim_wrapper.param_groups:
+                group['lr'] *= images / base
+
     def register_hooks(self, default_hooks=None, custom_hooks=None):
-        """As MMEngine's, with the hook that seeds each iteration."""
+        """As MMEngine's, with the hook that seeds each iteration; any default may be None."""
+        default_hooks = {name: hook or Hook() for name, hook in (default_hooks or {}).items()}
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(SeedIterations())
         for hook in self.hooks:
@@ -236,9 +251,15 @@ class Runner(MMRunner):
             )
         # MMEngine would run this text as Python.
         checkpoint['meta'].pop('config', None)
-        # Before loading: the EMA hook puts its average and the weights in training in their places.
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        averaging = any(type(hook).__name__ in ('EMA', 'EMAHook') for hook in self.hooks)
+        if 'ema_state_dict' in checkpoint and not averaging:
+            raise CheckpointError(
+                f'{filename} cannot be resumed without averaging the weights, as it was trained: '
+                "add the config's EMA hook, or start from its average with load_from."
+            )
         try:
+            # First the hooks: EMA's puts the average and the weights in training in their places.
+            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
             model.load_state_dict(checkpoint['state_dict'])
         except RuntimeError as error:
             reason = ' '.join(str(error).split())

@@ -80,6 +80,34 @@ def test_mixup_needs_pairs(batch):
         build(mixup=MIXUP).loss(batch['inputs'][:3], batch['targets'][:3])
 
 
+@pytest.mark.parametrize('mixup', [None, MIXUP])
+def test_mesa_by_hand(batch, mixup):
+    """The teacher sees the same mixed images, in eval mode, and does not learn."""
+    model, teacher = build(mixup=mixup), build().eval()
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.mul_(1.5)
+    np.random.seed(0)
+    images, targets = batch['inputs'].clone(), batch['targets']
+    if mixup:
+        images, targets = Mixup(**mixup, label_smoothing=0.0, num_classes=5)(images, targets)
+    with torch.no_grad():
+        logits, seen = model(images).double(), teacher(images).double().softmax(1)
+    plain = torch.nn.functional.cross_entropy(logits, targets)
+    expected = plain - 1.5 * (seen * logits.log_softmax(1)).sum(1).mean()
+
+    model.attach_ema(teacher.backbone)
+    model.mesa = 1.5
+    np.random.seed(0)
+    loss = model.loss(**batch)['loss']
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert abs(loss.item() - plain.item()) > 0.1
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert not any(name.startswith('ema') for name in model.state_dict())
+    assert model.train() is model and not teacher.backbone.training
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 def test_predict(batch, dtype):
     model = build().eval().to(dtype)

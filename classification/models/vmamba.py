@@ -229,6 +229,10 @@ class VMamba(StagedModel):
                 value = value.flatten(1)
             state_dict[prefix + own] = value
 
+    def released_state_dict(self, size):
+        """The state dict as in the newer released files, which fit any image size."""
+        return self.state_dict()
+
 
 default_cfgs = generate_default_cfgs(
     {

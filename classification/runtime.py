@@ -9,6 +9,7 @@ import copy
 import difflib
 import os
 import re
+import subprocess
 import sys
 import warnings
 from contextlib import contextmanager
@@ -126,6 +127,9 @@ def load_config(path, options=None, work_dir=None, launcher='none'):
         raise UsageError(f'Config {path} does not exist: {hint}')
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise UsageError('--launcher pytorch is for torchrun: use tools/dist_train.sh or _test.sh.')
+    if launcher == 'slurm':
+        _join_slurm(os.environ)
+        launcher = 'pytorch'
     try:
         cfg = Config.fromfile(path)
         cfg.merge_from_dict(dict(options or {}))
@@ -141,6 +145,31 @@ def load_config(path, options=None, work_dir=None, launcher='none'):
     if cfg.randomness.get('seed') is None:
         cfg.randomness.seed = 0
     return cfg
+
+
+def _join_slurm(env):
+    """Say in torchrun's variables where srun has put this process; the set-up is then one.
+
+    MASTER_ADDR and PORT go before what Slurm says.
+
+    Raises:
+        UsageError: no srun, or the first node is not to be found.
+    """
+    if 'SLURM_PROCID' not in env:
+        raise UsageError('--launcher slurm is for srun: use tools/slurm_train.sh or _test.sh.')
+    for name, source in (('RANK', 'PROCID'), ('LOCAL_RANK', 'LOCALID'), ('WORLD_SIZE', 'NTASKS')):
+        env[name] = env[f'SLURM_{source}']
+    # Jobs that share a node need ports of their own.
+    env['MASTER_PORT'] = env.get('PORT') or str(10000 + int(env['SLURM_JOB_ID']) % 20000)
+    if 'MASTER_ADDR' not in env:
+        command = ['scontrol', 'show', 'hostnames', env['SLURM_JOB_NODELIST']]
+        try:
+            nodes = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UsageError(
+                f'The first node is not to be found ({error}): set MASTER_ADDR to its name.'
+            ) from None
+        env['MASTER_ADDR'] = nodes.split()[0]
 
 
 class _Skipping:

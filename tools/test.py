@@ -13,12 +13,14 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from classification.checks import check_data, leaf_datasets
+from classification.data import ReadImage
 from classification.drawing import beside, class_colours, draw_prediction, draw_truth, read_picture
 from classification.runtime import (
     Runner,
@@ -139,8 +141,10 @@ class Show(Hook):
             index = i * runner.world_size + runner.rank
             if index >= len(dataset):  # repeated to give all processes equally many
                 continue
-            path = Path(dataset.get_data_info(index)['img_path'])
-            picture = read_picture(path)
+            info = dataset.get_data_info(index)
+            path = Path(info['img_path'])
+            in_archive = 'archive' in info
+            picture = np.asarray(ReadImage()(info)['img']) if in_archive else read_picture(path)
             self.folder.mkdir(parents=True, exist_ok=True)
             beside(
                 draw_truth(picture, sample, classes, palette),

@@ -1,6 +1,7 @@
 """tools/test.py: the metrics of training's own validation, TTA, pictures, bad checkpoints."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,22 @@ def test_any_resolution_and_crop(trained, run, here, monkeypatch):
     seen.clear()
     run('test', 'classification', checkpoint, '--crop-pct', '0.5')
     assert seen[0].shape[2:] == (32, 32)
+
+
+def test_images_in_an_archive(trained, run, here):
+    """The metrics are those of the folder, and pictures are drawn from the archive too."""
+    with tarfile.open('val.tar', 'w') as file:
+        file.add(VALIDATION, '.')
+    arguments = ('test', 'classification', trained('classification') / 'epoch_2.pth')
+    metrics = run(*arguments, '--show-dir', 'pictures', '--cfg-options',
+                  'test_dataloader.dataset.type=ImageArchive',
+                  'test_dataloader.dataset.data_root=val.tar')  # fmt: skip
+    assert metrics == run(*arguments, '--show-dir', 'expected')
+    assert contents_of('pictures') == contents_of('expected')
+
+
+def contents_of(folder):
+    return [path.read_bytes() for path in sorted(Path(folder).iterdir())]
 
 
 def test_sizes_that_do_not_suit(trained, fails, here):

@@ -23,6 +23,9 @@ class ImageClassifier(BaseModel):
         label_smoothing: share of the target spread evenly over all classes.
         mixup: arguments of timm.data.Mixup except for classes and smoothing, for example
             dict(mixup_alpha=.8, cutmix_alpha=1.); None leaves images as they are.
+        grad_checkpointing: compute activations again in the backward pass instead of keeping them.
+        channels_last: keep images and kernels as (B, H, W, C) in memory.
+        compile: compile the model, True or a dict of torch.compile's arguments.
         init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None, reset_head=False)`
             in any format that `classification.weights` reads, loaded strictly; with reset_head
             everything but the classifying layer, whose file may have another number of classes.
@@ -34,10 +37,17 @@ class ImageClassifier(BaseModel):
     ema = None  # the average of the backbone's weights, see hooks.EMA
     mesa = 0.0  # how much of the loss is the average's opinion, see hooks.MESA
 
-    def __init__(self, model, label_smoothing=0.0, mixup=None, data_preprocessor=None,
+    def __init__(self, model, label_smoothing=0.0, mixup=None, grad_checkpointing=False,
+                 channels_last=False, compile=False, data_preprocessor=None,
                  init_cfg=None):  # fmt: skip
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = create_model(**model)
+        if grad_checkpointing:
+            self.backbone.set_grad_checkpointing()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.backbone.to(memory_format=self.memory_format)
+        self.compile_options = compile if isinstance(compile, dict) else {} if compile else None
+        self._compile(self.backbone)
         self.label_smoothing = label_smoothing
         # Smoothing commutes with mixing: cross_entropy smooths hard and mixed targets alike.
         self.mixup = mixup and Mixup(num_classes=self.num_classes, label_smoothing=0.0, **mixup)
@@ -50,6 +60,11 @@ class ImageClassifier(BaseModel):
         """Let the averaged backbone be scored in evaluation, and teach where `mesa` is not 0."""
         # Past nn.Module: it is neither trained, nor saved or synchronised as a part of this one.
         self.__dict__['ema'] = backbone
+        self._compile(backbone)
+
+    def _compile(self, backbone):
+        if self.compile_options is not None:
+            backbone.compile(**self.compile_options)  # in place: names of parameters stay
 
     def forward(self, inputs, targets=None, mode='tensor'):
         """Images (B, C, H, W) and classes (B,) -> what MMEngine's `mode` asks for.
@@ -63,6 +78,7 @@ class ImageClassifier(BaseModel):
             ValueError: another mode.
             DataError: an odd number of images to mix.
         """
+        inputs = inputs.to(memory_format=self.memory_format)
         if mode == 'tensor':
             return self.backbone(inputs)
         if mode == 'loss':

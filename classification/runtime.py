@@ -19,7 +19,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import is_distributed, is_main_process
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, Hook, ParamSchedulerHook
 from mmengine.model import BaseTTAModel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
@@ -186,6 +186,16 @@ class _Skipping:
         return next(self.batches)
 
 
+class StepSchedulers(ParamSchedulerHook):
+    """As MMEngine's; a schedule that counts updates waits while gradients accumulate."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        updated = runner.optim_wrapper.should_update()
+        for scheduler in runner.param_schedulers or []:
+            if not scheduler.by_epoch and (updated or not hasattr(scheduler, 'by_update')):
+                scheduler.step()
+
+
 class Runner(MMRunner):
     """MMEngine's Runner that runs on a CPU too, reads checkpoints safely and resumes exactly."""
 
@@ -246,9 +256,25 @@ class Runner(MMRunner):
             for group in optim_wrapper.param_groups:
                 group['lr'] *= images / base
 
+    def _build_param_scheduler(self, scheduler, optim_wrapper):
+        """As MMEngine's; a schedule converted from epochs counts updates of the weights."""
+        updates = len(self.train_dataloader) / optim_wrapper._accumulative_counts
+        built = []
+        for config in scheduler if isinstance(scheduler, (list, tuple)) else [scheduler]:
+            by_update = isinstance(config, dict) and config.get('convert_to_iter_based')
+            if by_update:
+                config = dict(config, epoch_length=updates)
+            built += super()._build_param_scheduler(config, optim_wrapper)
+            if by_update:
+                built[-1].by_update = True
+        return built
+
     def register_hooks(self, default_hooks=None, custom_hooks=None):
         """As MMEngine's, with the hook that seeds each iteration; any default may be None."""
         default_hooks = {name: hook or Hook() for name, hook in (default_hooks or {}).items()}
+        schedule = default_hooks.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
+        if schedule == dict(type='ParamSchedulerHook'):
+            default_hooks['param_scheduler'] = StepSchedulers()
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(SeedIterations())
         for hook in self.hooks:

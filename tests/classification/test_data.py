@@ -161,7 +161,7 @@ def test_an_archive_is_the_folder(folder, kind, prefix, compress):
 
 
 def test_each_process_opens_a_zip_itself(folder, monkeypatch):
-    """A file that a fork shares has one place to read at: seeks of one would lead another astray."""
+    """What a fork shares has one place to read at, and seeks of one would lead another astray."""
     dataset = archive_dataset(pack(folder, 'zip'))
     dataset[0], dataset[1]
     opened = _open_zip.cache_info().misses

@@ -50,15 +50,17 @@ def complexity(cfg, shape=None):
     shape = shape or SHAPES[scope]
     if min(shape) < 32:
         raise UsageError(f'An image of {shape[0]}x{shape[1]} is too small: give sides from 32 up.')
-    # Fake tensors have shapes and no values: a second or two for any model, and no memory.
+    with DefaultScope.overwrite_default_scope(scope):
+        model = MODELS.build(cfg.model).eval()
+    _replace_valued_operators(model)
+    # Fake tensors have shapes and no values: any image in a second, without memory. The model is
+    # built before, since many read values (Swin's and MambaOut's stochastic depth) meanwhile.
     with (
         DefaultScope.overwrite_default_scope(scope),
-        FakeTensorMode(),
+        FakeTensorMode(allow_non_fake_inputs=True),
         torch.no_grad(),
         FlopCounterMode(display=False) as counter,
     ):
-        model = MODELS.build(cfg.model).eval()
-        _replace_valued_operators(model)
         inputs = torch.empty(1, 3, *shape)
         if scope == 'mmengine':
             model(inputs, mode='tensor')

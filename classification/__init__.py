@@ -1,5 +1,5 @@
 """MILA and its classifier: importing this registers them with timm and MMEngine."""
 
-from . import backbone, classifier, data, hooks, metrics, models, weights
+from . import backbone, classifier, data, hooks, metrics, models, optim, weights
 
-__all__ = ['backbone', 'classifier', 'data', 'hooks', 'metrics', 'models', 'weights']
+__all__ = ['backbone', 'classifier', 'data', 'hooks', 'metrics', 'models', 'optim', 'weights']

@@ -48,7 +48,8 @@ def leaf_datasets(dataset):
 def _check_dataset(dataset, cls):
     root = dataset.get('data_root') or ''
     prefixes = (dataset.get('data_prefix') or {'': ''}).values()
-    folders = [os.path.join(root, prefix or '') for prefix in prefixes]
+    # Without a prefix the root alone: it may be an archive, and no path ends in FILE/.
+    folders = [os.path.join(root, prefix) if prefix else root for prefix in prefixes]
     for folder in folders:
         _require(folder)
     ann_file = dataset.get('ann_file')

@@ -1,5 +1,6 @@
 """Any timm model as an MMEngine classifier: the loss in training, class scores in evaluation."""
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
@@ -22,6 +23,9 @@ class ImageClassifier(BaseModel):
         label_smoothing: share of the target spread evenly over all classes.
         mixup: arguments of timm.data.Mixup except for classes and smoothing, for example
             dict(mixup_alpha=.8, cutmix_alpha=1.); None leaves images as they are.
+        grad_checkpointing: compute activations again in the backward pass instead of keeping them.
+        channels_last: keep images and kernels as (B, H, W, C) in memory.
+        compile: compile the model, True or a dict of torch.compile's arguments.
         init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None, reset_head=False)`
             in any format that `classification.weights` reads, loaded strictly; with reset_head
             everything but the classifying layer, whose file may have another number of classes.
@@ -30,10 +34,20 @@ class ImageClassifier(BaseModel):
         ValueError: timm has no such model, or a key of init_cfg is unknown.
     """
 
-    def __init__(self, model, label_smoothing=0.0, mixup=None, data_preprocessor=None,
+    ema = None  # the average of the backbone's weights, see hooks.EMA
+    mesa = 0.0  # how much of the loss is the average's opinion, see hooks.MESA
+
+    def __init__(self, model, label_smoothing=0.0, mixup=None, grad_checkpointing=False,
+                 channels_last=False, compile=False, data_preprocessor=None,
                  init_cfg=None):  # fmt: skip
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = create_model(**model)
+        if grad_checkpointing:
+            self.backbone.set_grad_checkpointing()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.backbone.to(memory_format=self.memory_format)
+        self.compile_options = compile if isinstance(compile, dict) else {} if compile else None
+        self._compile(self.backbone)
         self.label_smoothing = label_smoothing
         # Smoothing commutes with mixing: cross_entropy smooths hard and mixed targets alike.
         self.mixup = mixup and Mixup(num_classes=self.num_classes, label_smoothing=0.0, **mixup)
@@ -42,17 +56,29 @@ class ImageClassifier(BaseModel):
     def num_classes(self):
         return self.backbone.num_classes
 
+    def attach_ema(self, backbone):
+        """Let the averaged backbone be scored in evaluation, and teach where `mesa` is not 0."""
+        # Past nn.Module: it is neither trained, nor saved or synchronised as a part of this one.
+        self.__dict__['ema'] = backbone
+        self._compile(backbone)
+
+    def _compile(self, backbone):
+        if self.compile_options is not None:
+            backbone.compile(**self.compile_options)  # in place: names of parameters stay
+
     def forward(self, inputs, targets=None, mode='tensor'):
         """Images (B, C, H, W) and classes (B,) -> what MMEngine's `mode` asks for.
 
         Returns:
             'tensor': logits (B, num_classes); 'loss': dict(loss=scalar); 'predict': a dict for
-            each image with scores (num_classes,), which sum to 1, and its target where given.
+            each image with scores (num_classes,), which sum to 1, with those of the averaged
+            weights as ema_scores where there are such, and with its target where given.
 
         Raises:
             ValueError: another mode.
             DataError: an odd number of images to mix.
         """
+        inputs = inputs.to(memory_format=self.memory_format)
         if mode == 'tensor':
             return self.backbone(inputs)
         if mode == 'loss':
@@ -62,7 +88,12 @@ class ImageClassifier(BaseModel):
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}.")
 
     def loss(self, inputs, targets):
-        """Cross-entropy with the smoothed and, in training, mixed targets."""
+        """Cross-entropy with the smoothed and, in training, mixed targets; and MESA's.
+
+        MESA (Du et al., "Sharpness-Aware Training for Free", NeurIPS 2022): `mesa` times the
+        cross-entropy with what the averaged model, which does not learn from it, sees in the same
+        images.
+        """
         if self.mixup and self.training:
             if len(inputs) % 2:
                 raise DataError(
@@ -71,14 +102,22 @@ class ImageClassifier(BaseModel):
                 )
             inputs, targets = self.mixup(inputs, targets)
         logits = self.backbone(inputs).float()
-        return dict(loss=F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing))
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        if self.mesa:
+            with torch.no_grad():
+                seen = self.ema(inputs).float().softmax(dim=1)
+            loss = loss + self.mesa * F.cross_entropy(logits, seen)
+        return dict(loss=loss)
 
     def predict(self, inputs, targets=None):
         """Class probabilities, in fp32 whatever the model runs in."""
-        scores = self.backbone(inputs).float().softmax(dim=1)
-        if targets is None:
-            return [dict(scores=s) for s in scores]
-        return [dict(scores=s, target=t) for s, t in zip(scores, targets, strict=True)]
+        columns = dict(scores=self.backbone(inputs).float().softmax(dim=1))
+        if self.ema is not None:
+            columns['ema_scores'] = self.ema(inputs).float().softmax(dim=1)
+        if targets is not None:
+            columns['target'] = targets
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def init_weights(self):
         """Load `init_cfg`'s checkpoint; timm has initialised everything when it was built."""

@@ -9,6 +9,7 @@ import copy
 import difflib
 import os
 import re
+import subprocess
 import sys
 import warnings
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import is_distributed, is_main_process
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook, ParamSchedulerHook
 from mmengine.model import BaseTTAModel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
@@ -129,6 +130,9 @@ def load_config(path, options=None, work_dir=None, launcher='none'):
         raise UsageError(f'Config {path} does not exist: {hint}')
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise UsageError('--launcher pytorch is for torchrun: use tools/dist_train.sh or _test.sh.')
+    if launcher == 'slurm':
+        _join_slurm(os.environ)
+        launcher = 'pytorch'
     try:
         cfg = Config.fromfile(path)
         cfg.merge_from_dict(dict(options or {}))
@@ -146,6 +150,31 @@ def load_config(path, options=None, work_dir=None, launcher='none'):
     return cfg
 
 
+def _join_slurm(env):
+    """Say in torchrun's variables where srun has put this process; the set-up is then one.
+
+    MASTER_ADDR and PORT go before what Slurm says.
+
+    Raises:
+        UsageError: no srun, or the first node is not to be found.
+    """
+    if 'SLURM_PROCID' not in env:
+        raise UsageError('--launcher slurm is for srun: use tools/slurm_train.sh or _test.sh.')
+    for name, source in (('RANK', 'PROCID'), ('LOCAL_RANK', 'LOCALID'), ('WORLD_SIZE', 'NTASKS')):
+        env[name] = env[f'SLURM_{source}']
+    # Jobs that share a node need ports of their own.
+    env['MASTER_PORT'] = env.get('PORT') or str(10000 + int(env['SLURM_JOB_ID']) % 20000)
+    if 'MASTER_ADDR' not in env:
+        command = ['scontrol', 'show', 'hostnames', env['SLURM_JOB_NODELIST']]
+        try:
+            nodes = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UsageError(
+                f'The first node is not to be found ({error}): set MASTER_ADDR to its name.'
+            ) from None
+        env['MASTER_ADDR'] = nodes.split()[0]
+
+
 class _Skipping:
     """MMEngine's loop, resumed, draws and drops the batches of before: here without loading."""
 
@@ -158,6 +187,16 @@ class _Skipping:
             self.count -= 1
             return None
         return next(self.batches)
+
+
+class StepSchedulers(ParamSchedulerHook):
+    """As MMEngine's; a schedule that counts updates waits while gradients accumulate."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        updated = runner.optim_wrapper.should_update()
+        for scheduler in runner.param_schedulers or []:
+            if not scheduler.by_epoch and (updated or not hasattr(scheduler, 'by_update')):
+                scheduler.step()
 
 
 class Runner(MMRunner):
@@ -206,8 +245,39 @@ class Runner(MMRunner):
         )
         return MMRunner.build_dataloader(config, seed, diff_rank_seed)
 
+    @property
+    def images_per_update(self):
+        """Images that one update of the weights sees, in all processes."""
+        accumulated = self.optim_wrapper._accumulative_counts
+        return self.train_dataloader.batch_sampler.batch_size * self.world_size * accumulated
+
+    def scale_lr(self, optim_wrapper, auto_scale_lr=None):
+        """As MMEngine's, which forgets the batches that accumulate to one update."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            base, images = auto_scale_lr['base_batch_size'], self.images_per_update
+            self.logger.info(f'Learning rate for {base} images an update scaled to {images}.')
+            for group in optim_wrapper.param_groups:
+                group['lr'] *= images / base
+
+    def _build_param_scheduler(self, scheduler, optim_wrapper):
+        """As MMEngine's; a schedule converted from epochs counts updates of the weights."""
+        updates = len(self.train_dataloader) / optim_wrapper._accumulative_counts
+        built = []
+        for config in scheduler if isinstance(scheduler, (list, tuple)) else [scheduler]:
+            by_update = isinstance(config, dict) and config.get('convert_to_iter_based')
+            if by_update:
+                config = dict(config, epoch_length=updates)
+            built += super()._build_param_scheduler(config, optim_wrapper)
+            if by_update:
+                built[-1].by_update = True
+        return built
+
     def register_hooks(self, default_hooks=None, custom_hooks=None):
-        """As MMEngine's, with the hook that seeds each iteration."""
+        """As MMEngine's, with the hook that seeds each iteration; any default may be None."""
+        default_hooks = {name: hook or Hook() for name, hook in (default_hooks or {}).items()}
+        schedule = default_hooks.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
+        if schedule == dict(type='ParamSchedulerHook'):
+            default_hooks['param_scheduler'] = StepSchedulers()
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(SeedIterations())
         for hook in self.hooks:
@@ -239,9 +309,15 @@ class Runner(MMRunner):
             )
         # MMEngine would run this text as Python.
         checkpoint['meta'].pop('config', None)
-        # Before loading: the EMA hook puts its average and the weights in training in their places.
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        averaging = any(type(hook).__name__ in ('EMA', 'EMAHook') for hook in self.hooks)
+        if 'ema_state_dict' in checkpoint and not averaging:
+            raise CheckpointError(
+                f'{filename} cannot be resumed without averaging the weights, as it was trained: '
+                "add the config's EMA hook, or start from its average with load_from."
+            )
         try:
+            # First the hooks: EMA's puts the average and the weights in training in their places.
+            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
             model.load_state_dict(checkpoint['state_dict'])
         except RuntimeError as error:
             reason = ' '.join(str(error).split())

@@ -124,6 +124,8 @@ class Samples:
     def _check_files(self, index):
         """After a failure: is it that a file cannot be read?"""
         info = self.dataset.get_data_info(index)
+        if 'archive' in info:  # ReadImage says so itself
+            return
         for path in filter(None, (info.get('img_path'), info.get('seg_map_path'))):
             check_image(path)
 

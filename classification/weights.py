@@ -67,25 +67,28 @@ class CheckpointError(RuntimeError):
 
 @dataclass
 class Weights:
-    """State dict of a file, and where in it the weights were found."""
+    """State dict of a file, where in it the weights were found, and whether it has others too."""
 
     state_dict: dict
     source: str
     is_ema: bool
+    has_both: bool
 
 
-def read_weights(source, sha256=None):
+def read_weights(source, sha256=None, ema=None):
     """The weights of a checkpoint, the averaged (EMA) ones where it has both.
 
     Args:
         source: path or http(s) URL; a URL is downloaded once into torch.hub's folder.
         sha256: the file's expected digest or its beginning, checked before anything is read.
+        ema: True or False asks for the averaged weights or for those in training.
 
     Returns:
         Weights, on the CPU, without the prefixes of DDP and torch.compile.
 
     Raises:
-        CheckpointError: no file, no checkpoint, not the expected one, or one that holds code.
+        CheckpointError: no file, no checkpoint, not the expected one, one that holds code, or one
+            without the weights asked for.
     """
     is_url = urlparse(str(source)).scheme in ('http', 'https')
     path = _fetch(source) if is_url else Path(source)
@@ -95,11 +98,15 @@ def read_weights(source, sha256=None):
         if is_url:  # the next run downloads it again
             path.unlink(missing_ok=True)
         raise
-    where, state_dict = _find_state_dict(checkpoint, path)
+    sets = _find_state_dicts(checkpoint, path)
+    is_ema = next(iter(sets)) if ema is None else ema
+    if is_ema not in sets:
+        held = 'no averaged (EMA) weights, but others' if is_ema else 'averaged (EMA) weights only'
+        raise CheckpointError(f'{path} holds {held}: ask for these.')
+    where, state_dict = sets[is_ema]
     state_dict = {_WRAPPERS.sub('', name): value for name, value in state_dict.items()}
-    # MMEngine's EMAHook swaps the two when it saves: `state_dict` holds the average.
-    is_ema = where in _EMA_KEYS or (where == 'state_dict' and 'ema_state_dict' in checkpoint)
-    return Weights(state_dict, f'{path} [{where}]' if where else str(path), is_ema)
+    source = f'{path} [{where}]' if where else str(path)
+    return Weights(state_dict, source, is_ema, has_both=len(sets) == 2)
 
 
 def read_checkpoint(path, sha256=None):
@@ -178,14 +185,29 @@ def _fetch(url):
     return path
 
 
-def _find_state_dict(checkpoint, path):
-    """(name of the entry, state dict) in a loaded file; the name is '' for a plain one."""
+def _find_state_dicts(checkpoint, path):
+    """{is averaged: (name of the entry, state dict)} in a loaded file, the averaged one first.
+
+    The name is '' for a file that is a state dict.
+    """
+    sets = {}
     if isinstance(checkpoint, dict):
-        for key in (*_EMA_KEYS, *_MODEL_KEYS):
-            if _is_state_dict(checkpoint.get(key)):
-                return key, checkpoint[key]
-        if _is_state_dict(checkpoint):
-            return '', checkpoint
+        for is_ema, keys in ((True, _EMA_KEYS), (False, _MODEL_KEYS)):
+            key = next((key for key in keys if _is_state_dict(checkpoint.get(key))), None)
+            if key:
+                sets[is_ema] = key, checkpoint[key]
+        # MMEngine's EMAHook swaps the two when it saves: `state_dict` holds the average.
+        swapped = checkpoint.get('ema_state_dict')
+        if _is_state_dict(swapped) and _is_state_dict(checkpoint.get('state_dict')):
+            training = {name: value for name, value in swapped.items() if name != 'steps'}
+            return {
+                True: ('state_dict', checkpoint['state_dict']),
+                False: ('ema_state_dict', training),
+            }
+        if not sets and _is_state_dict(checkpoint):
+            sets[False] = '', checkpoint
+    if sets:
+        return sets
     keys = list(checkpoint)[:5] if isinstance(checkpoint, dict) else type(checkpoint).__name__
     raise CheckpointError(
         f'{path} holds no weights ({keys}): expected a state dict, '
@@ -201,18 +223,13 @@ def _is_state_dict(entry):
     )
 
 
-def load_weights(model, source, sha256=None, missing=(), unexpected=()):
+def load_weights(model, source, sha256=None, missing=(), unexpected=(), ema=None):
     """Load a checkpoint into a model; every difference that was not announced is an error.
-
-    Names are brought to the model's own: a backbone is found under `backbone.` in the file of a
-    whole model, and a bare file under `backbone.` of the model; a model's own `fit_released` then
-    brings names and shapes of released files to its own.
 
     Args:
         model: any module.
-        source, sha256: as `read_weights`.
-        missing: beginnings of parameter names that the file may lack (they stay as initialised).
-        unexpected: beginnings of names that the file may have beyond the model.
+        source, sha256, ema: as `read_weights`, or what it returned as source.
+        missing, unexpected: as `fit_weights`.
 
     Returns:
         The line that was printed: what was loaded, left out and kept.
@@ -220,9 +237,45 @@ def load_weights(model, source, sha256=None, missing=(), unexpected=()):
     Raises:
         CheckpointError: names or shapes differ, or the file is not usable.
     """
-    weights = read_weights(source, sha256)
+    weights = source if isinstance(source, Weights) else read_weights(source, sha256, ema)
+    found, outside = fit_weights(weights, model, missing, unexpected)
+    own = model.state_dict()
+    loaded = {name: value for name, value in found.items() if name in own}
+    model.load_state_dict(loaded, strict=False)
+
+    line = f'Loaded {len(loaded)} tensors{" (EMA)" if weights.is_ema else ""} from {weights.source}'
+    left = sorted({_top(name) for name in found if name not in own} | outside)
+    kept = sorted({_top(name) for name in own if name not in found})
+    if left:
+        line += f'; left in the file: {", ".join(left)}'
+    if kept:
+        line += f'; not in the file, initialised: {", ".join(kept)}'
+    _announce(line)
+    return line
+
+
+def fit_weights(weights, model, missing=(), unexpected=()):
+    """The entries of a file under a model's own names.
+
+    A backbone is found under `backbone.` in the file of a whole model, and a bare file under
+    `backbone.` of the model; a model's own `fit_released` then brings names and shapes of released
+    files to its own.
+
+    Args:
+        weights: Weights.
+        model: any module.
+        missing: beginnings of parameter names that the file may lack (they stay as initialised).
+        unexpected: beginnings of names that the file may have beyond the model.
+
+    Returns:
+        (state dict, top-level names of the whole model around the backbone, left out).
+
+    Raises:
+        CheckpointError: names or shapes differ in another way.
+    """
     own = model.state_dict()
     found, outside = _fit_names(weights.state_dict, own)
+    found = dict(found)  # which fit_released changes
     for name, module in model.named_modules():
         if hasattr(module, 'fit_released'):
             module.fit_released(found, f'{name}.' if name else '')
@@ -252,18 +305,7 @@ def load_weights(model, source, sha256=None, missing=(), unexpected=()):
             f'{weights.source} does not fit {type(model).__name__}: {", ".join(problems)}; '
             'give the file of this architecture and size.'
         )
-    loaded = {name: value for name, value in found.items() if name in own}
-    model.load_state_dict(loaded, strict=False)
-
-    line = f'Loaded {len(loaded)} tensors{" (EMA)" if weights.is_ema else ""} from {weights.source}'
-    left = sorted({_top(name) for name in found if name not in own} | outside)
-    kept = sorted({_top(name) for name in own if name not in found})
-    if left:
-        line += f'; left in the file: {", ".join(left)}'
-    if kept:
-        line += f'; not in the file, initialised: {", ".join(kept)}'
-    _announce(line)
-    return line
+    return found, outside
 
 
 @master_only

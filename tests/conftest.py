@@ -101,7 +101,8 @@ def config(here):
 
 def _run(tool, config, *args):
     _forget()
-    config = FIXTURES / f'{config}.py' if config in TASKS else config
+    fixture = FIXTURES / f'{config}.py'
+    config = fixture if fixture.is_file() else config
     return load_script(tool).main([str(config), *map(str, args)])
 
 

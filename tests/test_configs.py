@@ -93,19 +93,27 @@ def test_predict(cfg, model):
         check_result(cfg.model, result)
 
 
+# What is no weight that multiplies: rates, steps and shortcuts of scans and gates, and positions.
+NO_WEIGHT = ('A_log', 'A_logs', 'D', 'Ds', 'delta_bias', 'dt_projs_bias', 'ape')
+
+
 def test_optimizer(cfg, model):
-    """Norms do not decay and all else does, but for what the recipe exempts as well."""
+    """Norms do not decay, nor in a classifier 1-D parameters, biases and NO_WEIGHT; else all do."""
     optim_cfg = dict(type='OptimWrapper') | cfg.optim_wrapper
     optimizer = build_optim_wrapper(model, optim_cfg).optimizer
     decay = {id(p): group['weight_decay'] for group in optimizer.param_groups
              for p in group['params']}  # fmt: skip
-    custom = cfg.optim_wrapper.paramwise_cfg.get('custom_keys', {})
-    exempt = ('norm', *(key for key, entry in custom.items() if entry.get('decay_mult') == 0))
+    assert len(decay) == len(list(model.parameters()))
     for name, parameter in model.named_parameters():
-        if any(key in name for key in exempt):
-            assert decay[id(parameter)] == 0, name
-        elif parameter.ndim > 1:
-            assert decay[id(parameter)] == cfg.optim_wrapper.optimizer.weight_decay, name
+        last = name.split('.')[-1]
+        if cfg.model.type == 'ImageClassifier':
+            exempt = parameter.ndim <= 1 or last == 'bias' or last in NO_WEIGHT
+        elif 'norm' in name or parameter.ndim > 1:
+            exempt = 'norm' in name
+        else:
+            continue
+        expected = 0 if exempt else cfg.optim_wrapper.optimizer.weight_decay
+        assert decay[id(parameter)] == expected, name
 
 
 def test_schedule(cfg):

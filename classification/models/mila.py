@@ -13,7 +13,7 @@ from timm.layers import DropPath, Mlp
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import nn
 
-from .linear_attention import ROTARY_BUFFER, LinearAttention
+from .linear_attention import ROTARY_BUFFER, LinearAttention, rotary_table
 from .staged import Stage, StagedModel, conv_nhwc, drop_path_rates
 
 ARCHS = {
@@ -147,6 +147,27 @@ class MILA(StagedModel):
         """Released files hold a rotary table a block, for one resolution: it is made here."""
         for name in [n for n in state_dict if n.startswith(prefix) and n.endswith(ROTARY_BUFFER)]:
             del state_dict[name]
+
+    def released_state_dict(self, size):
+        """The state dict as in a released file: with a rotary table a block, for one resolution.
+
+        Args:
+            size: side of the square images, a multiple of 32, which the official code needs.
+
+        Raises:
+            ValueError: another size.
+        """
+        if size % 32:
+            raise ValueError(f'the official code takes multiples of 32, not {size}.')
+        state_dict = self.state_dict()
+        for info, stage in zip(self.feature_info, self.layers, strict=True):
+            side = size // info['reduction']
+            table = rotary_table(side, side, stage.rotary_dim, 'cpu')
+            for j in range(len(stage.blocks)):
+                # Complex numbers as pairs (H, W, C / 2, 2); a copy each, as the blocks have there.
+                name = f'{info["module"]}.blocks.{j}.{ROTARY_BUFFER}'
+                state_dict[name] = torch.stack(table, dim=-1)
+        return state_dict
 
 
 default_cfgs = generate_default_cfgs(

@@ -194,6 +194,7 @@ class StagedModel(nn.Module):
 
     def group_matcher(self, coarse=False):
         """Parameter groups in depth order, for timm's layer-wise learning rates."""
+        top = rf'{self.top_name}\.' if self.top_name else ''
         return dict(
             stem=r'^patch_embed',
             blocks=r'^layers\.(\d+)'
@@ -201,7 +202,7 @@ class StagedModel(nn.Module):
             else [
                 (r'^layers\.(\d+)\.blocks\.(\d+)', None),
                 (r'^layers\.(\d+)\.downsample', (99,)),
-                (r'^norm', (99999,)),
+                (rf'^{top}norm', (99999,)),
             ],
         )
 

@@ -215,6 +215,11 @@ class VMamba(StagedModel):
             if isinstance(module, SelectiveScan2d):  # whose linear layers are now as all others
                 module.reset_scan()
 
+    def no_weight_decay(self):
+        """timm's hook: the scans' rates, steps and shortcuts are not pulled towards 0."""
+        names = ('A_logs', 'Ds', 'dt_projs_bias')
+        return {name for name, _ in self.named_parameters() if name.split('.')[-1] in names}
+
     def fit_released(self, state_dict, prefix=''):
         """Older files: `x_proj_weight` (orders, out, in), `norm.`, `head.`; newer: 1x1 kernels."""
         for name in [n for n in state_dict if n.startswith(prefix)]:
@@ -228,6 +233,10 @@ class VMamba(StagedModel):
             elif re.search(r'(_proj|_projs|\.fc\d)\.weight$', own) and value.shape[2:].numel() == 1:
                 value = value.flatten(1)
             state_dict[prefix + own] = value
+
+    def released_state_dict(self, size):
+        """The state dict as in the newer released files, which fit any image size."""
+        return self.state_dict()
 
 
 default_cfgs = generate_default_cfgs(

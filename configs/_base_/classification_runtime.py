@@ -6,8 +6,8 @@ default_scope = 'mmengine'
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=100),
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='accuracy/top1',
-        rule='greater'),
+        # The best by what Accuracy names first: the average's top-1 where there is one.
+        type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='auto', rule='greater'),
 )  # fmt: skip
 custom_hooks = [
     dict(type='CheckClasses'),

@@ -19,7 +19,3 @@ model = dict(
     label_smoothing=0.1,
     mixup=dict(mixup_alpha=0.8, cutmix_alpha=1.0, prob=1.0, switch_prob=0.5, mode='batch'),
 )
-# Gates and learned positions are not pulled towards 0; models without them ignore this.
-optim_wrapper = dict(
-    paramwise_cfg=dict(custom_keys={'A_log': dict(decay_mult=0.0), '.ape': dict(decay_mult=0.0)})
-)

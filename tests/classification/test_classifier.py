@@ -1,25 +1,21 @@
-"""ImageClassifier: its losses by hand, its weights in and out, and the recipe's numbers."""
+"""ImageClassifier: its losses by hand, its weights in and out, its switches."""
 
-import logging
+import copy
 import math
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, PARAM_SCHEDULERS
-from mmengine.runner import Runner
+from mmengine.registry import MODELS
 from timm.data import Mixup
 from timm.loss import SoftTargetCrossEntropy
+from torch._dynamo.testing import CompileCounter
 
 import classification  # noqa: F401  registers
 from classification.data import DataError
 from classification.weights import CheckpointError
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
 NANO = dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 2, 2, 2))
 MIXUP = dict(mixup_alpha=0.8, cutmix_alpha=1.0)
 
@@ -80,6 +76,34 @@ def test_mixup_needs_pairs(batch):
         build(mixup=MIXUP).loss(batch['inputs'][:3], batch['targets'][:3])
 
 
+@pytest.mark.parametrize('mixup', [None, MIXUP])
+def test_mesa_by_hand(batch, mixup):
+    """The teacher sees the same mixed images, in eval mode, and does not learn."""
+    model, teacher = build(mixup=mixup), build().eval()
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.mul_(1.5)
+    np.random.seed(0)
+    images, targets = batch['inputs'].clone(), batch['targets']
+    if mixup:
+        images, targets = Mixup(**mixup, label_smoothing=0.0, num_classes=5)(images, targets)
+    with torch.no_grad():
+        logits, seen = model(images).double(), teacher(images).double().softmax(1)
+    plain = torch.nn.functional.cross_entropy(logits, targets)
+    expected = plain - 1.5 * (seen * logits.log_softmax(1)).sum(1).mean()
+
+    model.attach_ema(teacher.backbone)
+    model.mesa = 1.5
+    np.random.seed(0)
+    loss = model.loss(**batch)['loss']
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert abs(loss.item() - plain.item()) > 0.1
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert not any(name.startswith('ema') for name in model.state_dict())
+    assert model.train() is model and not teacher.backbone.training
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 def test_predict(batch, dtype):
     model = build().eval().to(dtype)
@@ -114,6 +138,51 @@ def test_other_timm_models(batch):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.init_weights()  # which some models of timm define for themselves
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def passes(model, batch):
+    """Loss, gradients, and how often each block of the model ran in one training step."""
+    runs = []
+    for stage in model.backbone.layers:
+        for block in stage.blocks:
+            block.register_forward_pre_hook(lambda *_: runs.append(1))
+    loss = model(**batch, mode='loss')['loss']
+    loss.backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    return loss, gradients, len(runs)
+
+
+def test_gradient_checkpointing_runs_each_block_twice_for_the_same_gradients(batch):
+    loss, gradients, runs = passes(build(), batch)
+    again, the_same, twice = passes(build(grad_checkpointing=True), batch)
+    assert (runs, twice) == (4, 8)
+    torch.testing.assert_close(again, loss)
+    torch.testing.assert_close(the_same, gradients)
+
+
+def test_channels_last(batch):
+    model, formats = build(channels_last=True), []
+    stem = next(m for m in model.modules() if isinstance(m, torch.nn.Conv2d))
+    assert stem.weight.is_contiguous(memory_format=torch.channels_last)
+    stem.register_forward_pre_hook(lambda _, args: formats.append(args[0]))
+    torch.testing.assert_close(model(batch['inputs']), build()(batch['inputs']))
+    assert formats[0].is_contiguous(memory_format=torch.channels_last)
+    assert not formats[0].is_contiguous()
+
+
+def test_compile(batch):
+    """Model and average are compiled, under the names that they have without."""
+    counter, plain = CompileCounter(), build()
+    model = build(compile=dict(backend=counter))
+    torch.testing.assert_close(model(batch['inputs']), plain(batch['inputs']))
+    compiled = counter.frame_count
+    assert compiled > 0
+    assert model.state_dict().keys() == plain.state_dict().keys()
+    model.attach_ema(copy.deepcopy(model).backbone)
+    model.eval().predict(batch['inputs'])
+    assert counter.frame_count > compiled
+    assert build(compile=True).backbone._compiled_call_impl is not None
+    assert plain.backbone._compiled_call_impl is None
 
 
 def build_sgd(model):
@@ -196,52 +265,3 @@ def test_a_file_that_does_not_fit(checkpoint):
     with pytest.raises(CheckpointError) as error:
         build(arch=wide, init_cfg=pretrained(path)).init_weights()
     assert 'does not fit ImageClassifier' in str(error.value)
-
-
-# The ImageNet recipe, as Runner sets it up: the rate follows the batch of all processes.
-@pytest.mark.parametrize('size, gpus, peak', [
-    ('t_8xb128', 8, 1e-3), ('t_8xb128', 2, 2.5e-4), ('s_8xb64', 8, 5e-4), ('b_8xb64', 16, 1e-3),
-])  # fmt: skip
-def test_learning_rates(size, gpus, peak):
-    """Linear from 1/1000 to the peak in 20 epochs, then a cosine to 1/100, step by step."""
-    cfg = Config.fromfile(CONFIGS / f'classification/mila-{size}_in1k.py')
-    epoch = 10  # iterations; a schedule by epochs would stand still between them
-    optim = build_optim_wrapper(torch.nn.Linear(1, 1), cfg.optim_wrapper)
-    runner = SimpleNamespace(_train_dataloader=cfg.train_dataloader, world_size=gpus,
-                             param_schedulers=None, logger=logging.getLogger('test'))  # fmt: skip
-    Runner.scale_lr(runner, optim, cfg.auto_scale_lr)
-    schedulers = [
-        PARAM_SCHEDULERS.get(scheduler.pop('type')).build_iter_from_epoch(
-            optim, epoch_length=epoch, **scheduler
-        )
-        for scheduler in map(dict, cfg.param_scheduler)
-        if scheduler.pop('convert_to_iter_based')
-    ]
-    rates = []
-    for _ in range(cfg.train_cfg.max_epochs * epoch):
-        rates.append(optim.get_lr()['lr'][0])
-        for scheduler in schedulers:
-            scheduler.step()
-
-    warm, total = 20 * epoch, 300 * epoch
-    for i, rate in enumerate(rates):
-        if i < warm:
-            expected = 1e-3 + (1 - 1e-3) * i / (warm - 1)
-        else:
-            expected = 0.01 + 0.99 * (1 + math.cos(math.pi * (i - warm) / (total - warm))) / 2
-        assert rate == pytest.approx(peak * expected, rel=1e-6), i
-
-
-def test_weight_decay():
-    """.05 for everything but biases and other 1-D parameters, one by one."""
-    cfg = Config.fromfile(CONFIGS / 'classification/mila-t_8xb128_in1k.py')
-    model = build()
-    optim = build_optim_wrapper(model, cfg.optim_wrapper)
-    groups = optim.optimizer.param_groups
-    decay = {id(p): group['weight_decay'] for group in groups for p in group['params']}
-    for name, parameter in model.named_parameters():
-        expected = 0.0 if parameter.ndim == 1 or name.endswith('.bias') else 0.05
-        assert decay[id(parameter)] == expected, name
-    assert len(decay) == len(list(model.parameters()))
-    assert optim.clip_grad_kwargs == dict(max_norm=5.0)
-    assert groups[0]['betas'] == (0.9, 0.999) and groups[0]['eps'] == 1e-8

@@ -1,5 +1,7 @@
 """Image folders: what is found, what is refused, and what the configs' transforms do."""
 
+import tarfile
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,7 @@ from PIL import Image
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 import classification  # noqa: F401  registers
-from classification.data import DataError
+from classification.data import DataError, _open_zip
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 IMAGENET = 'classification/mila-t_8xb128_in1k.py'
@@ -106,6 +108,186 @@ def test_unreadable_image(root, name, damage):
     index = [path for path, _ in listing(dataset)].index(name)
     with pytest.raises(DataError, match=f'{name} cannot be read as an image .*replace or remove'):
         dataset[index]
+
+
+# Archives and lists
+
+
+def pack(root, kind, prefix='', compress=False):
+    """`root` as an archive beside it, with `prefix` before the names."""
+    path = root.with_suffix(f'.{kind}')
+    if kind == 'zip':
+        how = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+        with zipfile.ZipFile(path, 'w', how) as file:
+            for member in sorted(root.rglob('*'), reverse=True):
+                file.write(member, f'{prefix}{member.relative_to(root)}')
+    else:
+        with tarfile.open(path, 'w:gz' if compress else 'w') as file:
+            file.add(root, prefix or '.')
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images of three classes in a folder of its own."""
+    for i, name in enumerate(['b/2.png', 'b/10.JPEG', 'a/deep/1.jpg', 'a/2.jpg', 'c/' + 120 * 'x'
+                              + '.png', '.cache/1.png']):  # fmt: skip
+        picture(tmp_path / 'train' / name, seed=i)
+    (tmp_path / 'train/b/notes.txt').write_text('no image')
+    return tmp_path / 'train'
+
+
+def archive_dataset(path, kind='ImageArchive', size=32, **kwargs):
+    pipeline = [dict(type='ReadImage'), dict(type='TimmTransform', input_size=size)]
+    return DATASETS.build(dict(type=kind, data_root=str(path), pipeline=pipeline, **kwargs))
+
+
+@pytest.mark.parametrize('kind, prefix, compress', [
+    ('tar', '', False), ('tar', 'train', False), ('tar', './', False), ('zip', '', False),
+    ('zip', 'train/', False), ('zip', '', True)])  # fmt: skip
+def test_an_archive_is_the_folder(folder, kind, prefix, compress):
+    """The same classes, order and images, read by several workers that the process forks."""
+    path = pack(folder, kind, prefix, compress)
+    before = {file: file.stat().st_mtime_ns for file in folder.parent.rglob('*')}
+    expected, dataset = archive_dataset(folder, 'ImageFolder'), archive_dataset(path)
+    assert dataset.metainfo == expected.metainfo
+    assert listing(dataset) == listing(expected)
+    dataset[0]  # opened before the workers are forked
+    loaders = [torch.utils.data.DataLoader(d, num_workers=workers, batch_size=1)
+               for d, workers in ((expected, 0), (dataset, 2))]  # fmt: skip
+    for ours, theirs in zip(*loaders, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    assert {file: file.stat().st_mtime_ns for file in folder.parent.rglob('*')} == before
+
+
+def test_each_process_opens_a_zip_itself(folder, monkeypatch):
+    """What a fork shares has one place to read at, and seeks of one would lead another astray."""
+    dataset = archive_dataset(pack(folder, 'zip'))
+    dataset[0], dataset[1]
+    opened = _open_zip.cache_info().misses
+    monkeypatch.setattr('os.getpid', lambda: -1)
+    dataset[0], dataset[1]
+    assert _open_zip.cache_info().misses == opened + 1
+
+
+def test_a_tar_of_tars(folder):
+    """As ImageNet's training images come: n01440764.tar, … in one."""
+    with tarfile.open(folder.parent / 'whole.tar', 'w') as whole:
+        for name in 'cab':
+            with tarfile.open(folder / f'{name}.tar', 'w') as one:
+                one.add(folder / name, '.')
+            whole.add(folder / f'{name}.tar', f'{name}.tar')
+    expected, dataset = archive_dataset(folder, 'ImageFolder'), archive_dataset(
+        folder.parent / 'whole.tar')  # fmt: skip
+    assert listing(dataset) == listing(expected)
+    for i in range(len(expected)):
+        torch.testing.assert_close(dataset[i], expected[i], rtol=0, atol=0)
+
+
+def test_an_archive_is_never_unpacked(tmp_path):
+    """Names that lead elsewhere, and links, are no images; the others are labels only."""
+    picture(tmp_path / 'a/1.png')
+    with tarfile.open(tmp_path / 'x.tar', 'w') as file:
+        for name in ('../../evil/1.png', 'a/../../b/1.png', 'a/1.png'):
+            file.add(tmp_path / 'a/1.png', name)
+        link = tarfile.TarInfo('c/1.png')
+        link.type, link.linkname = tarfile.SYMTYPE, '/etc/passwd'
+        file.addfile(link)
+    before = set(tmp_path.rglob('*'))
+    dataset = archive_dataset(tmp_path / 'x.tar')
+    assert dataset.metainfo['classes'] == ['a'] and len(dataset) == 1
+    dataset[0]
+    assert set(tmp_path.rglob('*')) == before
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def no_images(path):
+    path.unlink()
+    with zipfile.ZipFile(path, 'w') as file:
+        file.writestr('a/notes.txt', 'none')
+
+
+def no_folders(path):
+    with zipfile.ZipFile(path, 'a') as file:
+        file.writestr('1.png', 'none')
+
+
+@pytest.mark.parametrize('damage, message', [
+    (Path.unlink, 'train.zip does not exist: put it there'),
+    (half, r'train.zip is damaged, or no .zip and no uncompressed .tar \(.*make it again'),
+    (lambda path: path.write_text('<html>'), 'train.zip is damaged'),
+    (no_images, r'train.zip has no images \(.*expected CLASS/NAME'),
+    (no_folders, 'or some outside of folders'),
+])  # fmt: skip
+def test_bad_archives(folder, damage, message):
+    path = pack(folder, 'zip')
+    damage(path)
+    with pytest.raises(DataError, match=message):
+        archive_dataset(path)
+
+
+def test_bad_tars(folder):
+    path = pack(folder, 'tar', compress=True)
+    with pytest.raises(DataError, match='train.tar is damaged, or no .zip and no uncompressed'):
+        archive_dataset(path)
+    half(pack(folder, 'tar'))
+    with pytest.raises(DataError, match='train.tar is damaged'):
+        archive_dataset(path)
+
+
+@pytest.mark.parametrize('kind', ['tar', 'zip'])
+def test_a_damaged_image_in_an_archive_is_named(folder, kind):
+    (folder / 'b/2.png').write_text('<html>')
+    path = pack(folder, kind)
+    dataset = archive_dataset(path)
+    index = [name for name, _ in listing(dataset)].index('b/2.png')
+    message = rf'train.{kind}/b/2.png cannot be read as an image .*replace or remove'
+    with pytest.raises(DataError, match=message):
+        dataset[index]
+    with pytest.raises(DataError, match='train.*c is none of the 2 classes'):
+        archive_dataset(path, metainfo=dict(classes=['a', 'b']))
+    path.write_bytes(b'')  # replaced while it is in use
+    with pytest.raises(DataError, match=r'a/2.jpg cannot be read as an image'):
+        _open_zip.cache_clear()
+        dataset[0]
+
+
+def listed(folder, text, **kwargs):
+    (folder / 'list.txt').write_text(text)
+    return archive_dataset(folder, 'ImageList', ann_file='list.txt', **kwargs)
+
+
+def test_lists(folder):
+    names = listed(folder, 'b/2.png wolf\n\n  a/deep/1.jpg\tbear \na/2.jpg wolf\n')
+    assert names.metainfo['classes'] == ['bear', 'wolf']
+    assert listing(names) == [('b/2.png', 1), ('a/deep/1.jpg', 0), ('a/2.jpg', 1)]
+    assert names[0]['inputs'].shape == (3, 32, 32) and names[0]['targets'] == 1
+
+    (folder / 'with space.png').write_bytes((folder / 'b/2.png').read_bytes())
+    numbers = listed(folder, f'with space.png 2\n{folder}/a/2.jpg 0')
+    assert numbers.metainfo['classes'] == ['0', '1', '2']
+    assert [label for _, label in listing(numbers)] == [2, 0]
+    named = listed(folder, 'a/2.jpg 1', metainfo=dict(classes=['x', 'y', 'z']))
+    assert named.metainfo['classes'] == ['x', 'y', 'z'] and listing(named) == [('a/2.jpg', 1)]
+
+
+@pytest.mark.parametrize('text, classes, message', [
+    ('', None, 'list.txt lists no image: expected'),
+    ('a/2.jpg 0\nb/2.png', None, r'list.txt has no label in line 2 \(b/2.png\)'),
+    ('a/2.jpg 3', ['x', 'y'], 'list.txt has label 3, metainfo names 2 classes'),
+    ('a/2.jpg cat', ['x', 'y'], 'list.txt/cat is none of the 2 classes'),
+])  # fmt: skip
+def test_bad_lists(folder, text, classes, message):
+    with pytest.raises(DataError, match=message):
+        listed(folder, text, **(dict(metainfo=dict(classes=classes)) if classes else {}))
+
+
+def test_a_list_that_is_missing(folder):
+    with pytest.raises(DataError, match='none.txt cannot be read as a list of images'):
+        archive_dataset(folder, 'ImageList', ann_file='none.txt')
 
 
 def pipeline(config, split):

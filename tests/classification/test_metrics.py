@@ -44,6 +44,19 @@ def test_uneven_share_of_hits():
         'ema/top1': pytest.approx(200 / 13), 'ema/top5': pytest.approx(800 / 13)}  # fmt: skip
 
 
+def test_the_average_beside_the_model():
+    made = samples()
+    for sample in made:  # what is best for the model is worst for the average
+        sample['ema_scores'] = -sample['scores']
+    for sample in made[:5]:
+        sample['ema_scores'] = torch.nn.functional.one_hot(sample['target'], 10)
+    result = evaluate(METRICS.build(dict(type='Accuracy')), made, 50)
+    # Samples 5 to 9 of each ten are in the last half of the ranking, the worst is number 9.
+    assert result == {'accuracy/ema_top1': 20.0, 'accuracy/ema_top5': 60.0,
+                      'accuracy/top1': 10.0, 'accuracy/top5': 50.0}  # fmt: skip
+    assert next(iter(result)) == 'accuracy/ema_top1'  # which save_best='auto' goes by
+
+
 def test_nothing_is_kept_between_evaluations():
     metric = METRICS.build(dict(type='Accuracy'))
     assert evaluate(metric, samples(50), 50) == evaluate(metric, samples(50), 50)

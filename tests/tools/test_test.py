@@ -1,11 +1,18 @@
 """tools/test.py: the metrics of training's own validation, TTA, pictures, bad checkpoints."""
 
 import json
+import tarfile
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from timm.data import create_transform
 
+from classification.classifier import ImageClassifier
+from classification.weights import read_weights
+
+VALIDATION = Path('data/digits/imagenet/val')
 TASKS = ('classification', 'detection', 'segmentation')
 LAST = dict(classification='epoch_2.pth', detection='epoch_2.pth', segmentation='iter_6.pth')
 
@@ -42,6 +49,82 @@ def test_a_checkpoint_has_the_metrics_of_its_training(task, trained, run, here, 
     assert len(pictures) == (30 if task == 'classification' else 4)
     with Image.open(pictures[0]) as picture:
         assert picture.size == (640, 320)  # enlarged, the truth and the prediction
+
+
+def test_both_sets_of_a_file_in_one_pass(trained, run, here, capfd):
+    """The metrics of training's own validation, of its weights and of their average."""
+    folder = trained('recipe')
+    metrics = run('test', 'recipe', folder / 'epoch_4.pth')
+    expected = validation(folder)
+    assert set(metrics) == {f'accuracy/{name}' for name in ('top1', 'top5', 'ema_top1', 'ema_top5')}
+    for name, value in metrics.items():
+        assert value == pytest.approx(expected[name], abs=1e-4), name
+
+
+def test_the_sets_of_an_official_file(trained, run, here):
+    """One says the most frequent class of all images, the other the rarest."""
+    counts = [len(list(folder.iterdir())) for folder in sorted(VALIDATION.iterdir())]
+    state = read_weights(trained('classification') / 'epoch_2.pth').state_dict
+    sets = {}
+    for name, count in (('model', max(counts)), ('state_dict_ema', min(counts))):
+        sets[name] = {**state, 'backbone.head.weight': torch.zeros(10, 64)}
+        sets[name]['backbone.head.bias'] = torch.eye(10)[counts.index(count)]
+    torch.save(sets, 'both.pth')
+    metrics = run('test', 'classification', 'both.pth')
+    assert metrics['accuracy/top1'] == pytest.approx(100 * max(counts) / sum(counts))
+    assert metrics['accuracy/ema_top1'] == pytest.approx(100 * min(counts) / sum(counts))
+    torch.save(sets['model'], 'one.pth')
+    assert set(run('test', 'classification', 'one.pth')) == {'accuracy/top1', 'accuracy/top5'}
+
+
+def test_the_average_of_a_dense_model_is_evaluated_alone(trained, run, here):
+    checkpoint = torch.load(trained('segmentation') / 'iter_6.pth', weights_only=True)
+    noise = {f'module.{k}': torch.zeros_like(v) for k, v in checkpoint['state_dict'].items()}
+    torch.save(dict(state_dict=checkpoint['state_dict'], ema_state_dict=noise), 'both.pth')
+    metrics = run('test', 'segmentation', 'both.pth')
+    assert metrics == run('test', 'segmentation', trained('segmentation') / 'iter_6.pth')
+
+
+def test_any_resolution_and_crop(trained, run, here, monkeypatch):
+    """The images are resized to size / crop and the centre is taken, as timm evaluates."""
+    seen = []
+    predict = ImageClassifier.predict
+    monkeypatch.setattr(
+        ImageClassifier, 'predict', lambda *a: seen.append(a[1].clone()) or predict(*a)
+    )
+    checkpoint = trained('classification') / 'epoch_2.pth'
+    run('test', 'classification', checkpoint, '--input-size', '48', '--crop-pct', '0.8')
+    path = min(VALIDATION.glob('*/*'), key=str)
+    with Image.open(path) as image:
+        expected = create_transform(48, crop_pct=0.8)(image.convert('RGB'))
+    torch.testing.assert_close(seen[0][0], expected)
+    seen.clear()
+    run('test', 'classification', checkpoint, '--crop-pct', '0.5')
+    assert seen[0].shape[2:] == (32, 32)
+
+
+def test_images_in_an_archive(trained, run, here):
+    """The metrics are those of the folder, and pictures are drawn from the archive too."""
+    with tarfile.open('val.tar', 'w') as file:
+        file.add(VALIDATION, '.')
+    arguments = ('test', 'classification', trained('classification') / 'epoch_2.pth')
+    metrics = run(*arguments, '--show-dir', 'pictures', '--cfg-options',
+                  'test_dataloader.dataset.type=ImageArchive',
+                  'test_dataloader.dataset.data_root=val.tar')  # fmt: skip
+    assert metrics == run(*arguments, '--show-dir', 'expected')
+    assert contents_of('pictures') == contents_of('expected')
+
+
+def contents_of(folder):
+    return [path.read_bytes() for path in sorted(Path(folder).iterdir())]
+
+
+def test_sizes_that_do_not_suit(trained, fails, here):
+    sentence = fails('test', 'classification', trained('classification') / 'epoch_2.pth',
+                     '--input-size', '24')  # fmt: skip
+    assert '--input-size 24 does not suit the model: MILA needs images of at least' in sentence
+    sentence = fails('test', 'segmentation', 'none.pth', '--input-size', '64')
+    assert 'are for classifiers, unlike' in sentence and 'segmentation.py' in sentence
 
 
 def test_tta_changes_the_prediction_and_needs_the_config(trained, run, fails, here):

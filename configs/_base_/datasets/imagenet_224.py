@@ -37,5 +37,6 @@ val_dataloader = dict(
         ]))  # fmt: skip
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
+# Results meet over the network ('gpu', which works without one too): nodes share no folder.
+val_evaluator = dict(type='Accuracy', topk=(1, 5), collect_device='gpu')
 test_evaluator = val_evaluator

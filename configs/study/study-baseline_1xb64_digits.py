@@ -33,10 +33,7 @@ model = dict(
         num_heads=(4, 8)),
     label_smoothing=0.1)  # fmt: skip
 
-# Gates and learned positions are not pulled towards 0; models without them ignore this.
-optim_wrapper = dict(
-    optimizer=dict(lr=2e-3),
-    paramwise_cfg=dict(custom_keys={'A_log': dict(decay_mult=0.0), '.ape': dict(decay_mult=0.0)}))
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
 auto_scale_lr = dict(base_batch_size=64)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, end=60),

@@ -15,7 +15,7 @@ from classification.runtime import load_config
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / 'tests' / 'fixtures'
-TASKS = ('classification', 'detection', 'segmentation')
+TASKS = ('classification', 'recipe', 'detection', 'segmentation')
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -13,12 +13,13 @@ import subprocess
 import sys
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import is_distributed, is_main_process
+from mmengine.dist import all_gather_object, is_distributed, is_main_process
 from mmengine.hooks import CheckpointHook, Hook, ParamSchedulerHook
 from mmengine.model import BaseTTAModel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
@@ -30,6 +31,7 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from .checks import listed, local_rank
 from .data import DataError
 from .samples import PlacedBatches, Samples, SeedIterations
+from .stopping import StopOnSignal, Stopped, outlive_stop
 from .weights import CheckpointError, load_weights, read_checkpoint
 
 # MMEngine imports it anew for every config of mmdet and mmseg, and it warns each time.
@@ -40,7 +42,7 @@ class UsageError(RuntimeError):
     """A command, config or folder that cannot be used, in one sentence with the cure."""
 
 
-_EXPECTED = (UsageError, DataError, CheckpointError)
+_EXPECTED = (UsageError, DataError, CheckpointError, Stopped)
 # What MMEngine's registries and constructors say about a config's unknown types and arguments.
 _BAD_CONFIG = re.compile(
     r'is not in the \S+ registry|__init__\(\) (got an unexpected keyword|missing \d+ required)'
@@ -242,8 +244,23 @@ class Runner(MMRunner):
             type=PlacedBatches,
             batch_sampler=config.get('batch_sampler'),
             drop_last=config.pop('drop_last', False),
+            accumulated=config.pop('accumulated', 1),
         )
-        return MMRunner.build_dataloader(config, seed, diff_rank_seed)
+        loader = MMRunner.build_dataloader(config, seed, diff_rank_seed)
+        loader.worker_init_fn = partial(outlive_stop, loader.worker_init_fn)
+        return loader
+
+    def build_train_loop(self, loop):
+        """As MMEngine's; where batches are left out at the end, whole updates make an epoch."""
+        if isinstance(self._train_dataloader, dict) and isinstance(self.optim_wrapper, dict):
+            accumulated = self.optim_wrapper.get('accumulative_counts', 1)
+            self._train_dataloader = dict(self._train_dataloader, accumulated=accumulated)
+        return super().build_train_loop(loop)
+
+    def train(self):
+        """As MMEngine's; told to stop by SIGTERM it can be resumed from there."""
+        with self._stop:
+            return super().train()
 
     @property
     def images_per_update(self):
@@ -280,6 +297,8 @@ class Runner(MMRunner):
             default_hooks['param_scheduler'] = StepSchedulers()
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(SeedIterations())
+        self._stop = StopOnSignal()
+        self.register_hook(self._stop)
         for hook in self.hooks:
             # The oldest goes before the next is written: of one, an interruption leaves none.
             if isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1:
@@ -325,6 +344,11 @@ class Runner(MMRunner):
                 f'{filename} does not fit this config, from which it was not trained: '
                 f'{reason[:300]}'
             ) from None
+        statistics = checkpoint['meta'].pop('statistics', [])
+        if len(statistics) == self.world_size:  # else those of the first process are in all
+            for own, saved in zip(self._statistics(), statistics[self.rank], strict=True):
+                for name, value in saved.items():
+                    own[name].copy_(value)
         self.logger.info(f'Resuming from {filename}')
         return checkpoint
 
@@ -343,14 +367,27 @@ class Runner(MMRunner):
             iterator = _InfiniteDataloaderIterator(loop.dataloader)
             loop.dataloader_iterator = _Skipping(iterator, loop.iter)
 
+    def _statistics(self):
+        """Buffers of the model and its averages, which each process has of its own."""
+        averages = [hook.average for hook in self.hooks if hasattr(hook, 'average')]
+        statistics = []
+        for module in (self.model, *averages):
+            trained = dict(module.named_parameters())
+            state = module.state_dict().items()
+            statistics.append({name: value for name, value in state if name not in trained})
+        return statistics
+
     def save_checkpoint(self, out_dir, filename, *args, **kwargs):
         """As MMEngine's, but whole or not at all: an interruption leaves the previous file."""
-        partial = os.path.join(out_dir, f'.{filename}.partial')
-        super().save_checkpoint(out_dir, os.path.basename(partial), *args, **kwargs)
+        if self.distributed:
+            own = [{n: value.cpu() for n, value in part.items()} for part in self._statistics()]
+            kwargs['meta'] = {**(kwargs.get('meta') or {}), 'statistics': all_gather_object(own)}
+        unfinished = os.path.join(out_dir, f'.{filename}.partial')
+        super().save_checkpoint(out_dir, os.path.basename(unfinished), *args, **kwargs)
         if is_main_process():
-            with open(partial, 'rb+') as file:
+            with open(unfinished, 'rb+') as file:
                 os.fsync(file.fileno())
-            os.replace(partial, os.path.join(out_dir, filename))
+            os.replace(unfinished, os.path.join(out_dir, filename))
 
     def dump_config(self):
         """Not yet, when MMEngine asks: neither a test nor a failed start overwrites a file."""

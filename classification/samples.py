@@ -5,9 +5,11 @@ Nothing of it has to be saved for a resumed run to go on exactly as if it had ne
 
 import random
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, DATASETS
@@ -51,9 +53,11 @@ class PlacedBatches:
     Args:
         sampler, batch_size, drop_last: as torch's BatchSampler.
         batch_sampler: config of the one to use instead.
+        accumulated: batches of an update of the weights; with drop_last none is begun that the
+            epoch cannot end, as with one batch that is larger by so much.
     """
 
-    def __init__(self, sampler, batch_size, drop_last=False, batch_sampler=None):
+    def __init__(self, sampler, batch_size, drop_last=False, batch_sampler=None, accumulated=1):
         self.sampler = sampler
         self.batch_size = batch_size
         if batch_sampler is None:
@@ -63,15 +67,18 @@ class PlacedBatches:
             if drop_last:
                 args['drop_last'] = True
             self.batches = DATA_SAMPLERS.build(batch_sampler, default_args=args)
+        endless = isinstance(sampler, InfiniteSampler)
+        self.group = accumulated if drop_last and not endless else 1
         self.skip = 0  # batches to leave out of the next pass
 
     def __len__(self):
-        return len(self.batches)
+        return len(self.batches) // self.group * self.group
 
     def __iter__(self):
         skip, self.skip = self.skip, 0
         epoch = getattr(self.sampler, 'epoch', 0)
-        for number, batch in enumerate(self.batches):
+        batches = enumerate(self.batches)
+        for number, batch in islice(batches, len(self)) if self.group > 1 else batches:
             if number >= skip:
                 yield [_Place(index, (epoch, number, i)) for i, index in enumerate(batch)]
 

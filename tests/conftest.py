@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / 'tests' / 'fixtures'
 # `python tools/x.py` finds the other tools; last, since tools/test.py is a name of Python's own.
 sys.path.append(str(ROOT / 'tools'))
-TASKS = ('classification', 'detection', 'segmentation')
+TASKS = ('classification', 'recipe', 'detection', 'segmentation')
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import parse_args, run
 
@@ -40,6 +41,8 @@ def main(count, script, *arguments):
     options = [*place(os.environ), f'--nproc-per-node={count}']
     try:
         run(parse_args([*options, script, *arguments, '--launcher=pytorch']))
+    except SignalException as stop:  # by then it was passed on, and the processes have ended
+        sys.exit(f'Stopped by {stop.sigval.name}; what the processes said is above.')
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         how = failure.signal_name() if failure.exitcode < 0 else f'exit code {failure.exitcode}'

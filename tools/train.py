@@ -1,9 +1,11 @@
 """Train a classifier, a detector or a segmentor: the config decides.
 
     python tools/train.py CONFIG [--work-dir DIR] [--resume [PATH]] [--amp] [--auto-scale-lr]
+                                  [--tensorboard]
 
 For several processes see tools/dist_train.sh. Without --resume a work dir that holds checkpoints
-is refused; a resumed run goes on exactly as if it had never stopped.
+is refused; a resumed run goes on exactly as if it had never stopped. SIGTERM ends a run after its
+iteration with a checkpoint, from which --resume goes on.
 """
 
 from pathlib import Path
@@ -18,6 +20,7 @@ from classification.runtime import (
     errors_in_one_sentence,
     load_config,
 )
+from classification.stopping import CHECKPOINT
 from classification.weights import CheckpointError
 
 
@@ -42,6 +45,11 @@ def parse_args(argv=None):
         action='store_true',
         help="scale the learning rate to this run's total batch size",
     )
+    parser.add_argument(
+        '--tensorboard',
+        action='store_true',
+        help='log for TensorBoard too: tensorboard --logdir DIR shows it, while training goes on',
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none')
     return parser.parse_args(argv)
 
@@ -53,7 +61,8 @@ def last_checkpoint(work_dir):
         last = work_dir / Path(pointer.read_text().strip()).name  # the folder may have moved
         if last.is_file():
             return last
-    saved = [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
+    patterns = ('epoch_*.pth', 'iter_*.pth', CHECKPOINT)
+    saved = [path for pattern in patterns for path in work_dir.glob(pattern)]
     return max(saved, key=lambda path: path.stat().st_mtime, default=None)
 
 
@@ -100,6 +109,14 @@ def use_amp(cfg):
         cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
 
 
+def use_tensorboard(cfg):
+    """Log there besides where the config logs."""
+    visualizer = cfg.get('visualizer') or dict(type='Visualizer')
+    backends = visualizer.get('vis_backends') or [dict(type='LocalVisBackend')]
+    backends = [*backends, dict(type='TensorboardVisBackend')]
+    cfg.visualizer = dict(visualizer, vis_backends=backends)
+
+
 def main(argv=None):
     args = parse_args(argv)
     with errors_in_one_sentence():
@@ -107,6 +124,8 @@ def main(argv=None):
         set_start(cfg, args.resume)
         if args.amp:
             use_amp(cfg)
+        if args.tensorboard:
+            use_tensorboard(cfg)
         if args.auto_scale_lr:
             if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
                 raise UsageError(

@@ -11,6 +11,7 @@ default_hooks = dict(
 )  # fmt: skip
 custom_hooks = [
     dict(type='CheckClasses'),
+    dict(type='Curves'),
     # Each process has batch norm statistics of its own: evaluate and save their mean.
     dict(type='SyncBuffersHook'),
 ]

@@ -113,6 +113,14 @@ def test_the_learning_rate_of_each_update(processes, batch, accumulated, images,
         assert rate == pytest.approx(peak * expected, rel=1e-6), i
 
 
+def test_an_epoch_ends_with_an_update(config):
+    """As with one batch as large, so that its checkpoint is without gradients half summed up."""
+    options = {'optim_wrapper.accumulative_counts': 3, 'train_dataloader.drop_last': True}
+    runner = Runner.from_cfg(config('recipe', **options))
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    assert runner.max_iters == 4 * 3
+
+
 def test_the_published_peak(recipe):
     """8 GPUs of 128 train at 1e-3, as in the authors' log."""
     cfg, (batch, _, _) = recipe

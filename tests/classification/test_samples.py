@@ -3,11 +3,13 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 from mmengine.registry import DATASETS
+from torch.utils.data import SequentialSampler
 
 from classification.runtime import Runner
-from classification.samples import Samples, _Place
+from classification.samples import PlacedBatches, Samples, _Place
 
 
 @DATASETS.register_module()
@@ -73,3 +75,11 @@ def test_a_config_may_have_its_own_batch_sampler(config):
     assert type(loader.batch_sampler.batches).__name__ == 'AspectRatioBatchSampler'
     assert len(loader) == 4 and len(loader.dataset) == 8
     assert loader.dataset.metainfo['classes'][0] == 'zero'
+
+
+@pytest.mark.parametrize('drop_last, accumulated, batches', [
+    (True, 1, 5), (True, 2, 4), (True, 3, 3), (False, 2, 6)])  # fmt: skip
+def test_an_epoch_has_whole_updates_where_batches_are_left_out(drop_last, accumulated, batches):
+    sampler = SequentialSampler(range(11))
+    made = PlacedBatches(sampler, 2, drop_last=drop_last, accumulated=accumulated)
+    assert len(made) == len(list(made)) == len(list(made)) == batches

@@ -152,6 +152,15 @@ def test_the_learning_rate_follows_the_batch_size(run, fails, here):
     assert 'auto_scale_lr.base_batch_size' in sentence and 'segmentation.py' in sentence
 
 
+def test_tensorboard_beside_the_log(run, trained, here):
+    run('train', 'classification', '--work-dir', 'w', '--tensorboard', '--cfg-options',
+        'default_hooks.logger.interval=1', 'default_hooks.logger.type=LoggerHook')  # fmt: skip
+    (events,) = here.glob('w/*/vis_data/events.out.tfevents.*')
+    assert b'loss' in events.read_bytes()
+    assert list(here.glob('w/*/vis_data/scalars.json'))
+    assert not list(trained('classification').glob('*/vis_data/events*'))
+
+
 def test_the_config_of_a_run_is_kept(trained):
     for path in (trained('detection') / 'detection.py',
                  *trained('detection').glob('*/vis_data/config.py')):  # fmt: skip

@@ -1,0 +1,158 @@
+"""A training that stops and resumes ends, to the bit, as one that never stopped."""
+
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from classification.curves import read_scalar
+from classification.weights import read_checkpoint
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / 'tests/fixtures'
+RECIPE = FIXTURES / 'recipe.py'
+
+
+def assert_same(one, other):
+    """Everything of two checkpoints but times and paths: weights to log of losses and rates."""
+    assert one.keys() == other.keys()
+    for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
+        a, b = (torch.utils._pytree.tree_flatten(file[name]) for file in (one, other))
+        assert a[1] == b[1]
+        for x, y in zip(a[0], b[0], strict=True):
+            assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y, name
+    for name in ('epoch', 'iter', 'seed'):
+        assert one['meta'][name] == other['meta'][name]
+    for name in ('train/loss', 'train/lr', 'train/grad_norm'):
+        a, b = (file['message_hub']['log_scalars'][name].data[0] for file in (one, other))
+        assert a.tolist() == b.tolist(), name
+
+
+@pytest.fixture
+def stopping(here, monkeypatch):
+    """A function: arguments of StopAt, other entries -> path of the recipe's config with both."""
+    monkeypatch.syspath_prepend(FIXTURES)
+
+    def write(text='', **stop):
+        path = here / 'stopping.py'
+        path.write_text(
+            f'_base_ = {str(RECIPE)!r}\n'
+            "custom_imports = dict(imports=['classification', 'stop_at'])\n"
+            f'custom_hooks = [dict(type="SyncBuffersHook"), dict(type="StopAt", **{stop})]\n{text}'
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def whole(trained):
+    """Checkpoint of the recipe's whole training, which never stopped."""
+    return read_checkpoint(trained('recipe') / 'epoch_4.pth')
+
+
+# Within an epoch, at the end of one that is to be validated, and with MESA.
+@pytest.mark.parametrize('iteration, workers', [(2, 0), (8, 0), (14, 2)])
+def test_sigterm(iteration, workers, stopping, whole, run, fails, here):
+    """It ends the training after the iteration, with a checkpoint to go on from."""
+    options = ['--work-dir', 'w', '--cfg-options', f'train_dataloader.num_workers={workers}']
+    sentence = fails('train', stopping(iteration=iteration), *options)
+    assert sentence == (
+        f'SIGTERM stopped training after iteration {iteration}, saved in {here}/w/interrupted.pth: '
+        'go on with --resume.'
+    )
+    assert read_checkpoint('w/interrupted.pth')['meta']['iter'] == iteration
+    run('train', 'recipe', '--resume', *options)
+    assert_same(read_checkpoint('w/epoch_4.pth'), whole)
+    assert list(here.glob('w/best_accuracy_ema_top1_epoch_*.pth'))
+    assert list(read_scalar([here / 'w'], 'loss')) == list(range(1, 17))
+    assert (here / 'w/curves.png').stat().st_size > 5000
+
+
+def test_sigterm_waits_for_the_update(stopping, fails, here):
+    """Gradients that accumulate are in no checkpoint."""
+    config = stopping('optim_wrapper = dict(accumulative_counts=2)', iteration=3)
+    assert 'after iteration 4,' in fails('train', config, '--work-dir', 'w')
+
+
+def test_a_crash_between_checkpoints(stopping, whole, run, here):
+    config = stopping(iteration=7, signal='KILL')
+    path = os.pathsep.join((str(ROOT), str(FIXTURES)))
+    done = subprocess.run(
+        [sys.executable, ROOT / 'tools/train.py', config, '--work-dir', 'w'],
+        env={**os.environ, 'PYTHONPATH': path}, capture_output=True, timeout=120)  # fmt: skip
+    assert done.returncode == -9
+    assert {path.name for path in here.glob('w/*.pth')} == {'epoch_1.pth'}
+    run('train', 'recipe', '--work-dir', 'w', '--resume')
+    assert_same(read_checkpoint('w/epoch_4.pth'), whole)
+
+
+@pytest.fixture
+def scaled(monkeypatch):
+    """MMEngine's mixed precision with a loss scale, which it has on a GPU alone, on the CPU."""
+    module = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
+    monkeypatch.setattr(f'{module}.is_cuda_available', lambda: True)
+    monkeypatch.setattr(f'{module}.GradScaler', partial(torch.amp.GradScaler, 'cpu'))
+    return (
+        "optim_wrapper = dict(type='AmpOptimWrapper', dtype='bfloat16',"
+        ' loss_scale=dict(init_scale=64.0, growth_interval=3))'
+    )
+
+
+def test_the_loss_scale_goes_on(scaled, stopping, run, fails, here):
+    """It doubles with every third update: after 16 by 32 times."""
+    run('train', stopping(scaled, iteration=0), '--work-dir', 'a')
+    whole = read_checkpoint('a/epoch_4.pth')
+    assert whole['optimizer']['loss_scaler']['scale'] == 64 * 2**5
+    fails('train', stopping(scaled, iteration=8), '--work-dir', 'b')
+    assert read_checkpoint('b/interrupted.pth')['optimizer']['loss_scaler'] == dict(
+        whole['optimizer']['loss_scaler'], scale=64 * 2**2, _growth_tracker=2
+    )
+    run('train', stopping(scaled, iteration=0), '--work-dir', 'b', '--resume')
+    assert_same(read_checkpoint('b/epoch_4.pth'), whole)
+
+
+def test_only_with_the_average_that_was_trained(whole, trained, fails, here):
+    sentence = fails('train', 'recipe', '--work-dir', 'w', '--resume',
+                     trained('recipe') / 'epoch_1.pth', '--cfg-options',
+                     'default_hooks.ema=None', 'default_hooks.mesa=None')  # fmt: skip
+    assert 'epoch_1.pth cannot be resumed without averaging the weights' in sentence
+
+
+def test_the_last_checkpoint_is_found_without_its_pointer(script, here):
+    folder = here / 'w'
+    folder.mkdir()
+    for time, name in enumerate(('epoch_1.pth', 'interrupted.pth', 'best_x_epoch_9.pth')):
+        (folder / name).touch()
+        os.utime(folder / name, (time, time))
+    assert script('train').last_checkpoint(folder).name == 'interrupted.pth'
+
+
+@pytest.mark.slow
+def test_two_processes(stopping, here):
+    """The signal reaches one of them; both stop after the same iteration and go on exactly."""
+
+    def train(config, *args):
+        python = Path(sys.executable).parent
+        path = os.pathsep.join((str(ROOT), str(FIXTURES)))
+        env = {**os.environ, 'PATH': f'{python}:{os.environ["PATH"]}', 'PYTHONPATH': path,
+               'OMP_NUM_THREADS': '1'}  # fmt: skip
+        command = ['bash', ROOT / 'tools/dist_train.sh', config, '2', *args]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)
+
+    text = 'train_dataloader = dict(num_workers=1, persistent_workers=True)'
+    done = train(stopping(text, iteration=0), '--work-dir', 'a')
+    assert done.returncode == 0, done.stderr
+    done = train(stopping(text, iteration=5, rank=1), '--work-dir', 'b')
+    assert done.returncode == 1
+    assert done.stderr.count(f'SIGTERM stopped training after iteration 5, saved in {here}/b/') == 1
+    assert 'Traceback' not in done.stderr, done.stderr
+    done = train(stopping(text, iteration=0), '--work-dir', 'b', '--resume')
+    assert done.returncode == 0, done.stderr
+    assert_same(read_checkpoint('b/epoch_4.pth'), read_checkpoint('a/epoch_4.pth'))
+    statistics = [read_checkpoint(f'{f}/epoch_4.pth')['meta']['statistics'] for f in 'ab']
+    assert str(statistics[0]) == str(statistics[1])

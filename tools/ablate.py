@@ -2,9 +2,9 @@
 
     python tools/ablate.py [CONFIG] [--seeds 3] [--work-dir DIR] [--gpus N]
 
-CONFIG is a classifier's with the complete recipe; the default one trains a small MILA on handwritten
-digits, which are made in data/digits. Complete runs are kept: what was interrupted goes on where it
-stopped. In the work dir: results.md and results.json.
+CONFIG is a classifier's with the complete recipe; the default one trains a small MILA on
+handwritten digits, which are made in data/digits. Complete runs are kept: what was interrupted goes
+on where it stopped. In the work dir: results.md and results.json.
 """
 
 import json

@@ -4,10 +4,11 @@
     python tools/tokens.py mila_tiny convnext_tiny --sizes 224 800x1280
     python tools/tokens.py configs/detection/mask-rcnn_mila-t_fpn_1x_coco.py --json tokens.json
 
-A Transformer block of L tokens with D channels costs 24 D^2 L + 4 D L^2 multiply-adds: from
-L = 6 D on the part that is quadratic in the tokens is the larger one. That is where Yu and Wang
-("MambaOut: Do We Really Need Mamba for Vision?", CVPR 2025) let long sequences begin, for which a
-mixer of linear cost, such as a state-space model or linear attention, should pay.
+A Transformer block of L tokens with D channels costs 24 D^2 L + 4 D L^2 FLOPs, a multiply-add
+counted twice: from L = 6 D on the part that is quadratic in the tokens is the larger one. That is
+where Yu and Wang ("MambaOut: Do We Really Need Mamba for Vision?", CVPR 2025) let long sequences
+begin, for which a mixer of linear cost, such as a state-space model or linear attention, should
+pay.
 """
 
 import argparse

@@ -94,11 +94,12 @@ def test_predict(cfg, model):
 
 
 # What is no weight that multiplies: rates, steps and shortcuts of scans and gates, and positions.
-NO_WEIGHT = ('A_log', 'A_logs', 'D', 'Ds', 'delta_bias', 'dt_projs_bias', 'ape')
+NO_WEIGHT = ('A_log', 'A_logs', 'D', 'Ds', 'delta_bias', 'dt_projs_bias', 'ape',
+             'relative_position_bias_table')  # fmt: skip
 
 
 def test_optimizer(cfg, model):
-    """Norms do not decay, nor in a classifier 1-D parameters, biases and NO_WEIGHT; else all do."""
+    """Norms and NO_WEIGHT do not decay, nor in a classifier 1-D parameters and biases; all else."""
     optim_cfg = dict(type='OptimWrapper') | cfg.optim_wrapper
     optimizer = build_optim_wrapper(model, optim_cfg).optimizer
     decay = {id(p): group['weight_decay'] for group in optimizer.param_groups
@@ -109,7 +110,7 @@ def test_optimizer(cfg, model):
         if cfg.model.type == 'ImageClassifier':
             exempt = parameter.ndim <= 1 or last == 'bias' or last in NO_WEIGHT
         elif 'norm' in name or parameter.ndim > 1:
-            exempt = 'norm' in name
+            exempt = 'norm' in name or last in NO_WEIGHT
         else:
             continue
         expected = 0 if exempt else cfg.optim_wrapper.optimizer.weight_decay

@@ -28,13 +28,5 @@ model = dict(
     decode_head=dict(in_channels=[96, 192, 384, 768]),
     auxiliary_head=dict(in_channels=384),
 )
-# Logarithms of decays and steps of the scans are not pulled towards 0.
-optim_wrapper = dict(
-    paramwise_cfg=dict(
-        custom_keys=dict(
-            A_logs=dict(decay_mult=0.0),
-            Ds=dict(decay_mult=0.0),
-            dt_projs_bias=dict(decay_mult=0.0),
-        )
-    )
-)
+# The model names what does not decay besides norms: rates and steps of its scans.
+optim_wrapper = dict(constructor='TimmParamGroups')

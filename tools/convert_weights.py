@@ -159,12 +159,20 @@ def convert(args):
         pretrained_cfg=image,
         ema=weights.is_ema,
         source=Path(args.checkpoint).name,
-        metrics=metrics,
+        metrics=metrics and of_the_set(metrics, weights.is_ema),
     )
     content = contents(model, args.to, image['input_size'][-1])
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write(args.out, content, card)
     return card
+
+
+def of_the_set(metrics, is_ema):
+    """Of the metrics of both sets of weights those of the one that is written, by plain names."""
+    averaged = {name.replace('ema_', ''): m for name, m in metrics.items() if 'ema_' in name}
+    if is_ema and averaged:
+        return averaged
+    return {name: value for name, value in metrics.items() if 'ema_' not in name}
 
 
 def _read_metrics(path):

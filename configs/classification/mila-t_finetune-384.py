@@ -26,15 +26,10 @@ model = dict(
 read = dict(type='ReadImage')
 image = dict(type='TimmTransform', input_size=size, interpolation='bicubic')
 augment = dict(is_training=True, auto_augment='rand-m9-mstd0.5-inc1', re_prob=0.25)
-train_dataloader = dict(
-    batch_size=32,
-    drop_last=False,
-    dataset=dict(data_root=f'{root}/train', pipeline=[read, dict(image, **augment)]),
-)
-val_dataloader = dict(
-    batch_size=32,
-    dataset=dict(data_root=f'{root}/val', pipeline=[read, dict(image, crop_pct=1.0)]),
-)
+train = dict(data_root=f'{root}/train', pipeline=[read, dict(image, **augment)])
+train_dataloader = dict(batch_size=32, drop_last=False, dataset=train)
+val = dict(data_root=f'{root}/val', pipeline=[read, dict(image, crop_pct=1.0)])
+val_dataloader = dict(batch_size=32, dataset=val)
 test_dataloader = val_dataloader
 
 # The learning rate falls by this factor with each layer down to the stem.

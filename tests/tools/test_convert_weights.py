@@ -103,6 +103,14 @@ def test_card(convert, official):
         assert file.metadata() == dict(format='pt', architecture='mila_tiny', num_classes='10')
 
 
+@pytest.mark.parametrize('ema, expected', [('--ema', 3), ('--no-ema', 2)])
+def test_metrics_are_those_of_the_written_set(ema, expected, convert, official):
+    metrics = {'accuracy/top1': 2, 'accuracy/ema_top1': 3}
+    Path('metrics.json').write_text(json.dumps(metrics))
+    convert(*official, '--to', 'timm', '--out', 'a.pth', '--metrics', 'metrics.json', ema)
+    assert json.loads(Path('a.pth.json').read_text())['metrics'] == {'accuracy/top1': expected}
+
+
 @pytest.mark.parametrize('name, args', [
     ('vmamba_tiny', dict(embed_dim=8, depths=(1, 1, 1, 1))),
     ('study_mamba', dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1))),

@@ -2,19 +2,16 @@
 
     python tools/ablate.py [CONFIG] [--seeds 3] [--work-dir DIR] [--gpus N]
 
-CONFIG is a classifier's with the complete recipe; the default one trains a small MILA on
-handwritten digits, which are made in data/digits. Complete runs are kept: what was interrupted goes
-on where it stopped. In the work dir: results.md and results.json.
+CONFIG is a classifier's with the complete recipe; the default one trains a small MILA on plain
+handwritten digits, which are made in data/digits-plain. Complete runs are kept: what was
+interrupted goes on where it stopped. In the work dir: results.md and results.json.
 """
 
 import json
-import subprocess
-from pathlib import Path
 
 import jobs
 from grid import Grid, grid_parser, spread
 
-from classification.checks import check_data
 from classification.runtime import errors_in_one_sentence
 
 DIGITS = 'configs/quickstart/mila-digits-recipe_1xb64_digits.py'
@@ -43,10 +40,7 @@ def main(argv=None):
     args = grid_parser(__doc__, DIGITS).parse_args(argv)
     with errors_in_one_sentence():
         grid = Grid(args.config, VARIANTS, args.seeds, args.work_dir, args.cfg_options, args.gpus)
-        data = Path('data/digits')
-        if args.config == DIGITS and not data.exists():
-            subprocess.run(jobs.tool('make_digits', '--out', data), check=True)
-        check_data(grid.cfg(), 'train', 'val')
+        grid.find_data()
         jobs.stop_on_sigterm('run it again to go on.')
         grid.train()
         results = {

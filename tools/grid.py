@@ -1,13 +1,20 @@
 """Variants of a config, each trained with several seeds, in one folder: what tables come from."""
 
 import os
+import subprocess
 from pathlib import Path
 from statistics import mean, stdev
 
 import jobs
 import torch
 
+from classification.checks import check_data
 from classification.runtime import UsageError, config_parser, load_config
+
+# White ink on black, read at the size at which it is drawn; scenes are not needed.
+PLAIN_DIGITS = Path('data/digits-plain')
+PLAIN = dict(plain=1, patch_size=32, min_height=18, max_height=28, val_renderings=4,
+             train_scenes=1, val_scenes=1)  # fmt: skip
 
 
 class Grid:
@@ -47,6 +54,19 @@ class Grid:
             if 'accuracy/top1' in line:
                 return line if line['step'] == self.epochs else {}
         return {}
+
+    def find_data(self):
+        """Make the plain digits where the config wants them and they are not there yet.
+
+        Raises:
+            DataError: other data are missing.
+        """
+        cfg = self.cfg()
+        wanted = Path(cfg.train_dataloader.dataset.data_root)
+        if wanted.is_relative_to(PLAIN_DIGITS) and not PLAIN_DIGITS.exists():
+            settings = [f'--{name.replace("_", "-")}={value}' for name, value in PLAIN.items()]
+            subprocess.run(jobs.tool('make_digits', '--out', PLAIN_DIGITS, *settings), check=True)
+        check_data(cfg, 'train', 'val')
 
     def train(self):
         """Every variant with one seed, then with the next: what was broken off compares too.

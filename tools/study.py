@@ -11,8 +11,6 @@ results.json, study.png, and two pictures of what trained models do, attention.p
 """
 
 import json
-import subprocess
-from pathlib import Path
 
 import jobs
 import study_report
@@ -21,17 +19,12 @@ from complexity import complexity
 from grid import Grid, grid_parser
 from mmengine.registry import DATASETS, MODELS
 
-from classification.checks import check_data
 from classification.models import ROWS
 from classification.runtime import errors_in_one_sentence
 from classification.timing import interleaved
 from classification.weights import load_weights
 
 DIGITS = 'configs/study/study-baseline_1xb64_digits.py'
-PLAIN = Path('data/digits-plain')
-# White ink on black, which is read at the size at which it is drawn; no scenes are needed.
-PLAIN_SETTINGS = dict(plain=1, patch_size=32, min_height=18, max_height=28, val_renderings=4,
-                      train_scenes=1, val_scenes=1)  # fmt: skip
 ROUNDS = 15
 SHOWN = 3  # images in the pictures
 
@@ -106,14 +99,6 @@ def _show_round(done):
     print(f'\rspeed: round {done}/{ROUNDS + 1}', end='' if done <= ROUNDS else '\n', flush=True)
 
 
-def make_plain_digits(cfg):
-    """The default config's data, where they are wanted and not there."""
-    wanted = Path(cfg.train_dataloader.dataset.data_root)
-    if wanted.is_relative_to(PLAIN) and not PLAIN.exists():
-        settings = [f'--{name.replace("_", "-")}={value}' for name, value in PLAIN_SETTINGS.items()]
-        subprocess.run(jobs.tool('make_digits', '--out', PLAIN, *settings), check=True)
-
-
 def parse_args(argv=None):
     parser = grid_parser(__doc__, DIGITS)
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='NAME',
@@ -132,8 +117,7 @@ def main(argv=None):
     with errors_in_one_sentence():
         study = Study(args)
         if study.seeds:
-            make_plain_digits(study.cfg())
-            check_data(study.cfg(), 'train', 'val')
+            study.find_data()
         jobs.stop_on_sigterm('run the study again to go on.')
         study.train()
         print(f'\n{study.report(args.batch)}\n\nTable, figure and pictures: {study.work_dir}')

@@ -10,7 +10,7 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
@@ -243,6 +243,11 @@ class ReadImage:
         return results
 
 
+def _keep_a_bit(level_fn, level, hparams):
+    """timm posterizes to 0 bits at the highest level, a black image, which Pillow 12 refuses."""
+    return (max(1, *level_fn(level, hparams)),)
+
+
 @TRANSFORMS.register_module()
 class TimmTransform:
     """dict(img, gt_label) -> dict(inputs (3, H, W), targets): timm's transforms and normalisation.
@@ -252,6 +257,10 @@ class TimmTransform:
 
     def __init__(self, **kwargs):
         self.transform = create_transform(**kwargs)
+        for step in self.transform.transforms:
+            for operation in getattr(step, 'ops', []):  # RandAugment's
+                if operation.name.startswith('Posterize'):
+                    operation.level_fn = partial(_keep_a_bit, operation.level_fn)
 
     def __call__(self, results):
         packed = dict(inputs=self.transform(results['img']))

@@ -41,31 +41,19 @@ def complexity(cfg, shape=None):
     Raises:
         UsageError: the config has no model of a task known here, or the image is too small.
     """
-    scope = cfg.get('default_scope')
-    if scope not in SHAPES or 'model' not in cfg:
-        raise UsageError(
-            f'{cfg.filename} has no model, or a default_scope other than {", ".join(SHAPES)}: '
-            'give a config that can be trained.'
-        )
+    scope = task(cfg)
     shape = shape or SHAPES[scope]
     if min(shape) < 32:
         raise UsageError(f'An image of {shape[0]}x{shape[1]} is too small: give sides from 32 up.')
+    # The model is built outside of `count`: many read values meanwhile (Swin's and MambaOut's
+    # stochastic depth), which fake tensors do not have.
     with DefaultScope.overwrite_default_scope(scope):
         model = MODELS.build(cfg.model).eval()
-    _replace_valued_operators(model)
-    # Fake tensors have shapes and no values: any image in a second, without memory. The model is
-    # built before, since many read values (Swin's and MambaOut's stochastic depth) meanwhile.
-    with (
-        DefaultScope.overwrite_default_scope(scope),
-        FakeTensorMode(allow_non_fake_inputs=True),
-        torch.no_grad(),
-        FlopCounterMode(display=False) as counter,
-    ):
-        inputs = torch.empty(1, 3, *shape)
-        if scope == 'mmengine':
-            model(inputs, mode='tensor')
-        else:
-            model(inputs, [BaseDataElement(metainfo=dict(img_shape=shape))], mode='tensor')
+        _replace_valued_operators(model)
+        inputs = [torch.empty(1, 3, *shape)]
+        if scope != 'mmengine':
+            inputs.append([BaseDataElement(metainfo=dict(img_shape=shape))])
+        counter = count(model, *inputs, mode='tensor')
     counts, root = counter.get_flop_counts(), type(model).__name__
     parts = {
         name: dict(params=_params(part), flops=_flops(part, f'{root}.{name}', counts))
@@ -77,6 +65,32 @@ def complexity(cfg, shape=None):
         flops=counter.get_total_flops() // 2,
         parts={name: cost for name, cost in parts.items() if cost['params']},
     )
+
+
+def task(cfg):
+    """The scope of a config that has a model: a key of SHAPES.
+
+    Raises:
+        UsageError: it has none, or one of a task not known here.
+    """
+    scope = cfg.get('default_scope')
+    if scope not in SHAPES or 'model' not in cfg:
+        raise UsageError(
+            f'{cfg.filename} has no model, or a default_scope other than {", ".join(SHAPES)}: '
+            'give a config that can be trained.'
+        )
+    return scope
+
+
+def count(model, *inputs, **kwargs):
+    """The FlopCounterMode of a model's call; it counts a multiply-add as two.
+
+    Fake tensors have shapes and no values: a second or two for any image, and no memory.
+    """
+    counter = FlopCounterMode(display=False)
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), counter:
+        model(*inputs, **kwargs)
+    return counter
 
 
 def _replace_valued_operators(model):

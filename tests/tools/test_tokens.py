@@ -1,0 +1,61 @@
+"""tools/tokens.py: the numbers of the MambaOut article, and tokens counted by hand."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch, pytestconfig):
+    """Where the configs are, and with the tools that this one imports."""
+    monkeypatch.chdir(pytestconfig.rootpath)
+    monkeypatch.syspath_prepend(pytestconfig.rootpath / 'tools')
+
+
+@pytest.mark.parametrize(
+    'model, threshold, long',
+    [
+        # The article: ImageNet's 196 tokens are far from long; the "around 4,000" of COCO and
+        # ADE20K exceed the threshold of the small ViT and come close to that of the base one.
+        ('vit_small_patch16_224', 2304, [False, True, True]),
+        ('vit_base_patch16_224', 4608, [False, False, False]),
+    ],
+)
+def test_the_article(run, capsys, tmp_path, model, threshold, long):
+    rows = run('tokens', model, '--json', tmp_path / 'new' / 'tokens.json')
+    assert [row['stage'] for row in rows] == ['1-12'] * 3
+    assert [row['tokens'] for row in rows] == [196, 4000, 4096]
+    assert {row['threshold'] for row in rows} == {threshold}
+    assert [row['ratio'] > 1 for row in rows] == long
+    text = capsys.readouterr().out
+    answer = 'yes' if long[1] else 'no'
+    assert f'| {model} | 800x1280 | 1-12 | 4000 | {threshold // 6} | {threshold} | {answer}' in text
+    assert json.loads((tmp_path / 'new' / 'tokens.json').read_text()) == rows
+
+
+@pytest.mark.parametrize(
+    'model',
+    ['convnext_atto', 'configs/quickstart/upernet_mila-digits_digits.py',
+     'configs/quickstart/mila-digits_1xb64_digits.py'],
+)  # fmt: skip
+def test_stages(run, model):
+    """Four stages; sides are rounded as the model rounds them: 100 is 25, 13 (12), 7 (6), 4 (3)."""
+    widths = (40, 80, 160, 320) if model == 'convnext_atto' else (32, 64, 128, 256)
+    sides = (25, 12, 6, 3) if model == 'convnext_atto' else (25, 13, 7, 4)
+    rows = run('tokens', model, '--sizes', 100)
+    assert [row['stage'] for row in rows] == ['1', '2', '3', '4']
+    assert [row['channels'] for row in rows] == list(widths)
+    assert [row['tokens'] for row in rows] == [side**2 for side in sides]
+    for row, side, width in zip(rows, sides, widths, strict=True):
+        assert row['ratio'] == side**2 / (6 * width)
+
+
+@pytest.mark.parametrize(
+    'args, sentence',
+    [
+        (['mla_tiny'], "no model 'mla_tiny'; near it: mila_tiny"),
+        (['mila_tiny', '--sizes', 16], 'mila_tiny gives no maps of an image of 16x16'),
+    ],
+)
+def test_errors(fails, args, sentence):
+    assert sentence in fails('tokens', *args)

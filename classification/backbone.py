@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from .models import mila, vmamba
-from .models.factory import create_model
+from .models.factory import any_size, create_model
 from .models.study import LinearSwin
 from .weights import load_weights, pretrained_source
 
@@ -171,8 +171,9 @@ class VMambaBackbone(DenseModel, vmamba.VMamba, BaseModule):
 class TimmBackbone(DenseModel, BaseModule):
     """Any timm model that gives feature maps, as a dense backbone.
 
-    Its parameters are named `backbone.*`, so that the loader finds them in timm's own files, in
-    those of an ImageClassifier and in those of a whole detector or segmentor alike.
+    It is built for images of any size. Its parameters are named `backbone.*`, so that the loader
+    finds them in timm's own files, in those of an ImageClassifier and in those of a whole detector
+    or segmentor alike.
 
     Args:
         name: of the model in timm, for example 'mambaout_tiny'.
@@ -191,7 +192,7 @@ class TimmBackbone(DenseModel, BaseModule):
     def __init__(self, name, in_channels=3, norm=True, out_indices=(0, 1, 2, 3), frozen_stages=-1,
                  with_cp=False, init_cfg=None, **model):  # fmt: skip
         BaseModule.__init__(self)
-        self.backbone = create_model(name, in_chans=in_channels, **model)
+        self.backbone = create_model(name, in_chans=in_channels, **{**any_size(name), **model})
         if not hasattr(self.backbone, 'forward_intermediates'):
             raise ValueError(f"timm's {name} gives no feature maps: choose another model.")
         self._make_dense(out_indices, frozen_stages, with_cp, init_cfg, norm)

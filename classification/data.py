@@ -6,11 +6,12 @@ write an index beside the data.
 
 import io
 import os
+import posixpath
 import tarfile
 import zipfile
 import zlib
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from functools import lru_cache, partial
+from pathlib import Path
 
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, TRANSFORMS
@@ -76,21 +77,21 @@ class ImageArchive(BaseDataset):
     def load_data_list(self):
         """One dict(img_path, gt_label, archive, member) an image, in ImageFolder's order."""
         archive = str(self.data_root or '')
-        members = {PurePosixPath(name): place for name, place in list_archive(archive)}
-        # What file systems and zip programs add beside the images.
-        for name in list(members):
-            if any(part[0] == '.' or part == '__MACOSX' for part in name.parts):
+        members = {posixpath.normpath(name): place for name, place in list_archive(archive)}
+        for name in list(members):  # what file systems and zip programs add beside the images
+            if any(part[0] == '.' or part == '__MACOSX' for part in name.split('/')):
                 del members[name]
-        tops = {name.parts[0] for name in members}
-        depth = min((len(name.parts) for name in members), default=0)
-        if len(tops) == 1 and depth > 2:
-            members = {name.relative_to(*tops): place for name, place in members.items()}
-        if depth < 2:
+        depth = min((name.count('/') for name in members), default=0)
+        if not depth:
             raise DataError(f'{archive} has no images ({" ".join(IMG_EXTENSIONS)}), or some '
                             'outside of folders: expected CLASS/NAME.')  # fmt: skip
-        labels = _labels(self, {name.parts[0] for name in members}, archive)
-        names = sorted(members, key=lambda n: (labels[n.parts[0]], str(n.parent), n.name))
-        return [dict(img_path=f'{archive}/{name}', gt_label=labels[name.parts[0]],
+        tops = {name.partition('/')[0] for name in members}
+        if len(tops) == 1 and depth > 1:
+            members = {name.partition('/')[2]: place for name, place in members.items()}
+        labels = _labels(self, {name.partition('/')[0] for name in members}, archive)
+        names = sorted(members, key=lambda name: (labels[name.partition('/')[0]],
+                                                  *posixpath.split(name)))  # fmt: skip
+        return [dict(img_path=f'{archive}/{name}', gt_label=labels[name.partition('/')[0]],
                      archive=archive, member=members[name]) for name in names]  # fmt: skip
 
 
@@ -162,7 +163,7 @@ def list_archive(path):
         raise DataError(f'Archive {path} does not exist: put it there or set data_root to where '
                         'it is.')  # fmt: skip
     try:
-        if zipfile.is_zipfile(path):
+        if path.lower().endswith('.zip'):
             with zipfile.ZipFile(path) as archive:
                 found = [(name, name) for name in archive.namelist()]
         else:
@@ -242,6 +243,11 @@ class ReadImage:
         return results
 
 
+def _keep_a_bit(level_fn, level, hparams):
+    """timm posterizes to 0 bits at the highest level, a black image, which Pillow 12 refuses."""
+    return (max(1, *level_fn(level, hparams)),)
+
+
 @TRANSFORMS.register_module()
 class TimmTransform:
     """dict(img, gt_label) -> dict(inputs (3, H, W), targets): timm's transforms and normalisation.
@@ -251,6 +257,10 @@ class TimmTransform:
 
     def __init__(self, **kwargs):
         self.transform = create_transform(**kwargs)
+        for step in self.transform.transforms:
+            for operation in getattr(step, 'ops', []):  # RandAugment's
+                if operation.name.startswith('Posterize'):
+                    operation.level_fn = partial(_keep_a_bit, operation.level_fn)
 
     def __call__(self, results):
         packed = dict(inputs=self.transform(results['img']))

@@ -81,8 +81,8 @@ class TimmModel:
     training_forwards = 3  # a training step's FLOPs over a forward's: two more of the backward
 
     def __init__(self, name, dense):
-        build = TimmBackbone if dense else create_model
-        self.module = self.compiled_part = build(name, **any_size(name))
+        module = TimmBackbone(name) if dense else create_model(name, **any_size(name))
+        self.module = self.compiled_part = module
 
     def inputs(self, batch, size, training):
         return [torch.randn(batch, 3, *size)]
@@ -310,7 +310,7 @@ def machine(device):
     if device.type == 'cuda':
         name = torch.cuda.get_device_name(device)
     else:
-        name = f'CPU ({platform.machine()}), {torch.get_num_threads()} threads'
+        name = f'CPU ({platform.machine()}), threads: {torch.get_num_threads()}'
     return dict(device=name, torch=torch.__version__, date=str(datetime.date.today()))
 
 

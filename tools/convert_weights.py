@@ -88,7 +88,8 @@ def input_config(args, model):
     cfg = dict(model.default_cfg)
     if args.config:
         pipeline = load_config(args.config).test_dataloader.dataset.pipeline
-        cfg = DEFAULTS | next(step for step in pipeline if step.type == 'TimmTransform')
+        steps = [step for step in pipeline if step.type == 'TimmTransform']
+        cfg |= DEFAULTS | (steps[0] if steps else {})
     size = args.input_size or cfg['input_size']
     size = list(size) if isinstance(size, (list, tuple)) else [3, size, size]
     return dict(input_size=size, **{key: cfg[key] for key in DEFAULTS})

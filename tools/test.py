@@ -108,9 +108,10 @@ def use_tta(cfg):
 
 def average_nothing(cfg):
     """Leave out the training's own averages: in evaluation a file's two sets are what there is."""
-    for name, hook in cfg.get('default_hooks', {}).items():
-        if hook and hook['type'] in ('EMA', 'MESA'):
-            cfg.default_hooks[name] = None
+    hooks = cfg.get('default_hooks', {})
+    for name in [n for n, hook in hooks.items() if hook and hook['type'] in ('EMA', 'MESA')]:
+        hooks[name] = None
+    cfg.custom_hooks = [h for h in cfg.get('custom_hooks', []) if h['type'] not in ('EMA', 'MESA')]
 
 
 class ScoreAverage(Hook):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import classification  # noqa: F401 - registers the models
+from classification.models.factory import any_size
 from classification.weights import CheckpointError
 
 TINY = {
@@ -21,7 +22,7 @@ TINY = {
     ),
     'swin': dict(
         type='TimmBackbone', name='swin_tiny_patch4_window7_224', embed_dim=8, depths=(1, 1, 2, 1),
-        num_heads=(1, 1, 1, 1), window_size=2, strict_img_size=False,
+        num_heads=(1, 1, 1, 1), window_size=2,
     ),
 }  # fmt: skip
 SUBSETS = [(0, 1, 2, 3), (0, 2), (1,)]
@@ -42,7 +43,8 @@ def classifier(kind, seed=1, **kwargs):
     config = {k: v for k, v in TINY[kind].items() if k not in ('type', 'name', 'arch')}
     config.update(TINY[kind].get('arch', {}))
     torch.manual_seed(seed)
-    return timm.create_model(TINY[kind].get('name', 'vmamba_tiny'), **{**config, **kwargs})
+    name = TINY[kind].get('name', 'vmamba_tiny')
+    return timm.create_model(name, **{**any_size(name), **config, **kwargs})
 
 
 def images(height=64, width=96, batch=2):

@@ -4,11 +4,13 @@ import logging
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, TRANSFORMS
+from PIL import Image
 from timm.data.auto_augment import RandAugment
 from timm.data.random_erasing import RandomErasing
 from timm.layers import DropPath
@@ -65,6 +67,17 @@ def test_the_augmentation(recipe):
         0.25, True, 1, 1)  # fmt: skip
     # timm leaves colour jitter to RandAugment where both are given.
     assert cfg.train_dataloader.dataset.pipeline[1].color_jitter == 0.4
+
+
+def test_the_strongest_augmentation_can_be_applied(recipe):
+    """Of the recipe's random strengths one in 44 is 10, at which timm asks Pillow for 0 bits."""
+    cfg, _ = recipe
+    steps = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[1]).transform.transforms
+    augment = next(step for step in steps if isinstance(step, RandAugment))
+    image = Image.fromarray(np.arange(3 * 64, dtype=np.uint8).reshape(8, 8, 3))
+    for operation in augment.ops:
+        operation.magnitude, operation.magnitude_std, operation.prob = 10, 0, 1
+        assert operation(image).size == (8, 8), operation.name
 
 
 def test_the_evaluation(recipe):

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from classification.runtime import _join_slurm
 from classification.weights import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +71,6 @@ def test_two_processes_train_and_evaluate_like_one(shell, run, here):
 SRUN = """#!/usr/bin/env python
 import os, subprocess, sys
 arguments = sys.argv[1:]
-open('srun.txt', 'w').write(' '.join(arguments))
 count = next(a.split('=')[1] for a in arguments if a.startswith('--ntasks='))
 command = arguments[[a.endswith('python') for a in arguments].index(True) :]
 places = [dict(SLURM_PROCID=str(i), SLURM_LOCALID=str(i), SLURM_NTASKS=count, SLURM_JOB_ID='71',
@@ -111,24 +111,42 @@ def test_fifty_images_count_once_in_three_processes(shell, run, fifty, here):
     assert json.loads((here / 'three.json').read_text()) == one
 
 
-def test_slurm(shell, run, fifty, here):
-    config, checkpoint, options = fifty
-    for name, text in (('srun', SRUN), ('scontrol', '#!/bin/sh\necho 127.0.0.1; echo other')):
+def provide(here, **programs):
+    for name, text in programs.items():
         (here / name).write_text(text)
         (here / name).chmod(0o755)
+
+
+@pytest.mark.slow
+def test_processes_of_slurm_evaluate_like_one(shell, run, fifty, here):
+    config, checkpoint, options = fifty
+    provide(here, srun=SRUN, scontrol='#!/bin/sh\necho 127.0.0.1; echo other')
     code, _, err = shell('slurm_test.sh', 'part', 'job', config, checkpoint, '--out', 'two.json',
-                         *options, GPUS='2', SRUN_ARGS='--time=1:00 --quiet')  # fmt: skip
+                         *options, GPUS='2')  # fmt: skip
     assert code == 0, err
     assert json.loads((here / 'two.json').read_text()) == run('test', config, checkpoint, *options)
-    said = (here / 'srun.txt').read_text()
+
+
+def test_what_slurm_is_asked_for(shell, here):
+    provide(here, srun='#!/bin/sh\necho "$@"')
+    code, said, _ = shell('slurm_test.sh', 'part', 'job', 'c.py', 'x.pth', '--tta', GPUS='2',
+                          SRUN_ARGS='--time=1:00 --quiet')  # fmt: skip
+    assert code == 0
     assert said.startswith('--partition=part --job-name=job --gres=gpu:2 --ntasks=2 '
                            '--ntasks-per-node=2 --cpus-per-task=5 --kill-on-bad-exit=1 '
                            '--time=1:00 --quiet ')  # fmt: skip
-    (here / 'srun').write_text('#!/bin/sh\necho "$@" >srun.txt')
-    shell('slurm_train.sh', 'part', 'job', 'c.py', 'w', '--resume', GPUS='16')
-    said = (here / 'srun.txt').read_text()
+    assert said.endswith('tools/test.py c.py x.pth --tta --launcher=slurm\n')
+    _, said, _ = shell('slurm_train.sh', 'part', 'job', 'c.py', 'w', '--resume', GPUS='16')
     assert '--gres=gpu:8 --ntasks=16 --ntasks-per-node=8' in said
     assert said.endswith('tools/train.py c.py --work-dir w --resume --launcher=slurm\n')
+
+
+def test_place_of_a_process_under_slurm():
+    env = dict(SLURM_PROCID='9', SLURM_LOCALID='1', SLURM_NTASKS='16', SLURM_JOB_ID='40071',
+               MASTER_ADDR='node1')  # fmt: skip
+    _join_slurm(env)
+    assert (env['RANK'], env['LOCAL_RANK'], env['WORLD_SIZE']) == ('9', '1', '16')
+    assert (env['MASTER_ADDR'], env['MASTER_PORT']) == ('node1', '10071')
 
 
 def test_processes_without_slurm(fails, monkeypatch):

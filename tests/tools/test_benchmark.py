@@ -101,6 +101,27 @@ def test_training_leaves_the_weights(benchmark):
     assert len(model.optimizer.state) == len(before)  # it did update them, by nothing
 
 
+def test_models_are_as_their_run_needs_them(benchmark, monkeypatch):
+    """Shared by the sizes, but not by modes and runs, which differ in the model's state."""
+    built, compiled = [], []
+    build = benchmark.tool.build
+    monkeypatch.setattr(
+        benchmark.tool, 'build', lambda *args: built.append(build(*args)) or built[-1]
+    )
+    monkeypatch.setattr(
+        torch.nn.Module, 'compile', lambda self, dynamic: compiled.append((self, dynamic))
+    )
+    settings = [('eager', 'inference'), ('compiled', 'inference'), ('eager', 'training')]
+    cases = [
+        benchmark.tool.Case('test_vit', (side, side), 1, 'fp32', *setting)
+        for setting in settings
+        for side in (160, 96)
+    ]
+    benchmark.tool.make_steps(cases, False, torch.device('cpu'))
+    assert [model.module.training for model in built] == [False, False, True]
+    assert compiled == [(built[1].module, False)]
+
+
 def test_summary(benchmark):
     case = benchmark.tool.Case('a', (10, 10), 4, 'fp32', 'eager', 'inference')
     case.seconds, case.work = [1.0, 2.0, 3.0, 4.0, 5.0], 600

@@ -164,15 +164,10 @@ def test_two_processes(stopping, here):
     text = 'train_dataloader = dict(num_workers=1, persistent_workers=True)'
     done = train(stopping('recipe', text, iteration=0), '--work-dir', 'a')
     assert done.returncode == 0, done.stderr
-    stops = dict(iteration=5, rank=1), dict(iteration=9, launcher=True)
-    for stop in stops:
-        done = train(stopping('recipe', text, **stop), '--work-dir', 'b', '--resume')
-        assert done.returncode == 1
-        assert done.stderr.count('SIGTERM stopped training after iteration') == 1, done.stderr
-        assert 'Traceback' not in done.stderr, done.stderr
-        saved = read_checkpoint('b/interrupted.pth')['meta']['iter']
-        assert saved == 5 if 'rank' in stop else saved >= 9
-    assert 'Stopped by SIGTERM' in done.stderr
+    done = train(stopping('recipe', text, iteration=5, rank=1), '--work-dir', 'b')
+    assert done.returncode == 1
+    assert done.stderr.count('SIGTERM stopped training after iteration 5,') == 1, done.stderr
+    assert 'Traceback' not in done.stderr, done.stderr
     done = train(stopping('recipe', text, iteration=0), '--work-dir', 'b', '--resume')
     assert done.returncode == 0, done.stderr
     assert_same(read_checkpoint('b/epoch_4.pth'), read_checkpoint('a/epoch_4.pth'))

@@ -70,9 +70,10 @@ class ImageClassifier(BaseModel):
         """Images (B, C, H, W) and classes (B,) -> what MMEngine's `mode` asks for.
 
         Returns:
-            'tensor': logits (B, num_classes); 'loss': dict(loss=scalar); 'predict': a dict for
-            each image with scores (num_classes,), which sum to 1, with those of the averaged
-            weights as ema_scores where there are such, and with its target where given.
+            'tensor': logits (B, num_classes); 'loss': dict(loss=scalar), and loss_mesa while MESA
+            teaches: MMEngine trains on their sum and logs each; 'predict': a dict for each image
+            with scores (num_classes,), which sum to 1, with those of the averaged weights as
+            ema_scores where there are such, and with its target where given.
 
         Raises:
             ValueError: another mode.
@@ -88,7 +89,7 @@ class ImageClassifier(BaseModel):
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}.")
 
     def loss(self, inputs, targets):
-        """Cross-entropy with the smoothed and, in training, mixed targets; and MESA's.
+        """Cross-entropy with the smoothed and, in training, mixed targets; and MESA's part.
 
         MESA (Du et al., "Sharpness-Aware Training for Free", NeurIPS 2022): `mesa` times the
         cross-entropy with what the averaged model, which does not learn from it, sees in the same
@@ -102,12 +103,12 @@ class ImageClassifier(BaseModel):
                 )
             inputs, targets = self.mixup(inputs, targets)
         logits = self.backbone(inputs).float()
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        losses = dict(loss=F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing))
         if self.mesa:
             with torch.no_grad():
                 seen = self.ema(inputs).float().softmax(dim=1)
-            loss = loss + self.mesa * F.cross_entropy(logits, seen)
-        return dict(loss=loss)
+            losses['loss_mesa'] = self.mesa * F.cross_entropy(logits, seen)
+        return losses
 
     def predict(self, inputs, targets=None):
         """Class probabilities, in fp32 whatever the model runs in."""

@@ -22,7 +22,7 @@ class Curves(Hook):
     @master_only
     def after_train(self, runner):
         folders = [Path(runner.work_dir)]
-        if runner._resume:
+        if runner._resume and runner._load_from:
             folders.insert(0, Path(runner._load_from).parent)
         draw_curves(folders, len(runner.train_dataloader), Path(runner.work_dir) / 'curves.png')
 

@@ -95,10 +95,11 @@ def test_mesa_by_hand(batch, mixup):
     model.attach_ema(teacher.backbone)
     model.mesa = 1.5
     np.random.seed(0)
-    loss = model.loss(**batch)['loss']
+    loss, logged = model.parse_losses(model.loss(**batch))
     loss.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert abs(loss.item() - plain.item()) > 0.1
+    assert logged['loss'].item() == pytest.approx(plain.item(), rel=1e-5)
+    assert logged['loss_mesa'].item() == pytest.approx((expected - plain).item(), rel=1e-5)
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert not any(name.startswith('ema') for name in model.state_dict())
     assert model.train() is model and not teacher.backbone.training

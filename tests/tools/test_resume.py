@@ -21,28 +21,28 @@ def assert_same(one, other):
     """Everything of two checkpoints but times and paths: weights to log of losses and rates."""
     assert one.keys() == other.keys()
     for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
-        a, b = (torch.utils._pytree.tree_flatten(file[name]) for file in (one, other))
+        a, b = (torch.utils._pytree.tree_flatten(file.get(name)) for file in (one, other))
         assert a[1] == b[1]
         for x, y in zip(a[0], b[0], strict=True):
             assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y, name
     for name in ('epoch', 'iter', 'seed'):
         assert one['meta'][name] == other['meta'][name]
-    for name in ('train/loss', 'train/lr', 'train/grad_norm'):
+    for name in ('train/loss', 'train/lr'):
         a, b = (file['message_hub']['log_scalars'][name].data[0] for file in (one, other))
         assert a.tolist() == b.tolist(), name
 
 
 @pytest.fixture
 def stopping(here, monkeypatch):
-    """A function: arguments of StopAt, other entries -> path of the recipe's config with both."""
+    """A function: task, other entries, arguments of StopAt -> path of a config with all of it."""
     monkeypatch.syspath_prepend(FIXTURES)
 
-    def write(text='', **stop):
-        path = here / 'stopping.py'
+    def write(task, text='', **stop):
+        base, path = FIXTURES / f'{task}.py', here / 'stopping.py'
         path.write_text(
-            f'_base_ = {str(RECIPE)!r}\n'
-            "custom_imports = dict(imports=['classification', 'stop_at'])\n"
-            f'custom_hooks = [dict(type="SyncBuffersHook"), dict(type="StopAt", **{stop})]\n{text}'
+            f'_base_ = {str(base)!r}\n'
+            "custom_imports = dict(imports=['classification', 'detection', 'stop_at'])\n"
+            f'custom_hooks = [*_base_.custom_hooks, dict(type="StopAt", **{stop})]\n{text}'
         )
         return path
 
@@ -60,7 +60,7 @@ def whole(trained):
 def test_sigterm(iteration, workers, stopping, whole, run, fails, here):
     """It ends the training after the iteration, with a checkpoint to go on from."""
     options = ['--work-dir', 'w', '--cfg-options', f'train_dataloader.num_workers={workers}']
-    sentence = fails('train', stopping(iteration=iteration), *options)
+    sentence = fails('train', stopping('recipe', iteration=iteration), *options)
     assert sentence == (
         f'SIGTERM stopped training after iteration {iteration}, saved in {here}/w/interrupted.pth: '
         'go on with --resume.'
@@ -73,14 +73,31 @@ def test_sigterm(iteration, workers, stopping, whole, run, fails, here):
     assert (here / 'w/curves.png').stat().st_size > 5000
 
 
+@pytest.mark.parametrize('task, end', [
+    ('detection', 'epoch_2.pth'), ('segmentation', 'iter_6.pth')])  # fmt: skip
+def test_sigterm_in_other_tasks(task, end, stopping, trained, run, fails):
+    fails('train', stopping(task, iteration=2), '--work-dir', 'w')
+    run('train', task, '--work-dir', 'w', '--resume')
+    assert_same(read_checkpoint(f'w/{end}'), read_checkpoint(trained(task) / end))
+
+
+def test_evaluation_does_not_resume(trained, run, here):
+    """Neither by the config nor because the work dir holds a later checkpoint."""
+    first, last = (trained('recipe') / f'epoch_{epoch}.pth' for epoch in (1, 4))
+    options = ['--work-dir', trained('recipe'), '--cfg-options', 'resume=True']
+    before = run('test', 'recipe', first)
+    assert run('test', 'recipe', first, *options) == before
+    assert run('test', 'recipe', last) != before
+
+
 def test_sigterm_waits_for_the_update(stopping, fails, here):
     """Gradients that accumulate are in no checkpoint."""
-    config = stopping('optim_wrapper = dict(accumulative_counts=2)', iteration=3)
+    config = stopping('recipe', 'optim_wrapper = dict(accumulative_counts=2)', iteration=3)
     assert 'after iteration 4,' in fails('train', config, '--work-dir', 'w')
 
 
 def test_a_crash_between_checkpoints(stopping, whole, run, here):
-    config = stopping(iteration=7, signal='KILL')
+    config = stopping('recipe', iteration=7, signal='KILL')
     path = os.pathsep.join((str(ROOT), str(FIXTURES)))
     done = subprocess.run(
         [sys.executable, ROOT / 'tools/train.py', config, '--work-dir', 'w'],
@@ -105,14 +122,14 @@ def scaled(monkeypatch):
 
 def test_the_loss_scale_goes_on(scaled, stopping, run, fails, here):
     """It doubles with every third update: after 16 by 32 times."""
-    run('train', stopping(scaled, iteration=0), '--work-dir', 'a')
+    run('train', stopping('recipe', scaled, iteration=0), '--work-dir', 'a')
     whole = read_checkpoint('a/epoch_4.pth')
     assert whole['optimizer']['loss_scaler']['scale'] == 64 * 2**5
-    fails('train', stopping(scaled, iteration=8), '--work-dir', 'b')
+    fails('train', stopping('recipe', scaled, iteration=8), '--work-dir', 'b')
     assert read_checkpoint('b/interrupted.pth')['optimizer']['loss_scaler'] == dict(
         whole['optimizer']['loss_scaler'], scale=64 * 2**2, _growth_tracker=2
     )
-    run('train', stopping(scaled, iteration=0), '--work-dir', 'b', '--resume')
+    run('train', stopping('recipe', scaled, iteration=0), '--work-dir', 'b', '--resume')
     assert_same(read_checkpoint('b/epoch_4.pth'), whole)
 
 
@@ -145,13 +162,13 @@ def test_two_processes(stopping, here):
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)
 
     text = 'train_dataloader = dict(num_workers=1, persistent_workers=True)'
-    done = train(stopping(text, iteration=0), '--work-dir', 'a')
+    done = train(stopping('recipe', text, iteration=0), '--work-dir', 'a')
     assert done.returncode == 0, done.stderr
-    done = train(stopping(text, iteration=5, rank=1), '--work-dir', 'b')
+    done = train(stopping('recipe', text, iteration=5, rank=1), '--work-dir', 'b')
     assert done.returncode == 1
-    assert done.stderr.count(f'SIGTERM stopped training after iteration 5, saved in {here}/b/') == 1
+    assert done.stderr.count('SIGTERM stopped training after iteration 5,') == 1, done.stderr
     assert 'Traceback' not in done.stderr, done.stderr
-    done = train(stopping(text, iteration=0), '--work-dir', 'b', '--resume')
+    done = train(stopping('recipe', text, iteration=0), '--work-dir', 'b', '--resume')
     assert done.returncode == 0, done.stderr
     assert_same(read_checkpoint('b/epoch_4.pth'), read_checkpoint('a/epoch_4.pth'))
     statistics = [read_checkpoint(f'{f}/epoch_4.pth')['meta']['statistics'] for f in 'ab']

@@ -16,7 +16,7 @@ lint: setup ## check the code's style
 	.venv/bin/python -m ruff check .
 
 test: lint ## check the style and run the tests
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: setup ## run the slow tests: whole trainings
 	.venv/bin/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked slow

@@ -13,7 +13,8 @@ from classification.models.scan import DIRECTIONS
 from classification.models.study import UnifiedAttention
 
 matplotlib.use('Agg')
-POSITIONS = ('ape', 'lepe', 'cpe', 'rope')  # the rows with one kind of position each
+# The rows with one kind of position each.
+POSITIONS = dict(ape='APE', lepe='LePE', cpe='CPE', rope='RoPE')
 
 
 def table(results, published):
@@ -72,12 +73,15 @@ def figure(path, results, published):
 def attention_picture(path, models, images):
     """What the token in the middle reads, in the first block, with and without its positions.
 
+    Each map has a scale of its own; the weights of LePE's convolution may be negative.
+
     Args:
         path: PNG to write.
         models: row -> trained model.
         images: (N, 3, H, W), normalised.
     """
-    titles = ['image', *(f'{row.upper()}, {how}' for row in models for how in ('with', 'without'))]
+    names = [POSITIONS[row] for row in models]
+    titles = ['image', *(f'{name}, {how}' for name in names for how in ('with', 'without'))]
     fig, axes = _grid(len(images), titles)
     for row, image in zip(axes, images, strict=True):
         grids = [attention(m, image) for model in models.values() for m in _both(model)]

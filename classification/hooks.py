@@ -2,18 +2,13 @@
 
 from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop
 from mmengine.runner.checkpoint import weights_to_cpu
 from timm.utils import ModelEmaV3
 
 from .data import DataError
-from .runtime import UsageError
-
-
-def _classifier(runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+from .runtime import UsageError, unwrapped
 
 
 @HOOKS.register_module()
@@ -28,7 +23,7 @@ class CheckClasses(Hook):
     """
 
     def before_run(self, runner):
-        model = _classifier(runner)
+        model = unwrapped(runner.model)
         loops = (runner._train_loop, runner._val_loop, runner._test_loop)
         # What this run does not need is still a config.
         datasets = [loop.dataloader.dataset for loop in loops if isinstance(loop, BaseLoop)]
@@ -68,18 +63,18 @@ class EMA(Hook):
     def before_run(self, runner):
         if hasattr(self, 'average'):  # train() and test() of one Runner both begin here
             return
-        model = _classifier(runner)
+        model = unwrapped(runner.model)
         self.average = ModelEmaV3(model).requires_grad_(False)
         model.attach_ema(self.average.module.backbone)
 
     def before_train(self, runner):
         self.average.decay = self.decay ** (runner.images_per_update / self.batch_size)
         if not runner._resume:  # since before_run the model may have read its weights
-            self.average.set(_classifier(runner))
+            self.average.set(unwrapped(runner.model))
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.optim_wrapper.should_update():  # not while gradients accumulate
-            self.average.update(_classifier(runner))
+            self.average.update(unwrapped(runner.model))
 
     def after_train_epoch(self, runner):
         # As SyncBuffersHook for the model: each process has batch norm statistics of its own.
@@ -119,7 +114,7 @@ class MESA(Hook):
         self.start = start
 
     def before_train(self, runner):
-        if _classifier(runner).ema is None:
+        if unwrapped(runner.model).ema is None:
             raise UsageError(
                 'MESA learns from the averaged weights, which this config does not keep: add '
                 "default_hooks.ema=dict(type='EMA'), or leave MESA out with "
@@ -128,4 +123,4 @@ class MESA(Hook):
 
     def before_train_epoch(self, runner):
         begun = runner.epoch >= int(self.start * runner.max_epochs)
-        _classifier(runner).mesa = self.weight if begun else 0.0
+        unwrapped(runner.model).mesa = self.weight if begun else 0.0

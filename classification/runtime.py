@@ -177,6 +177,13 @@ def _join_slurm(env):
         env['MASTER_ADDR'] = nodes.split()[0]
 
 
+def unwrapped(model):
+    """The model itself, from inside DDP and test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
 class _Skipping:
     """MMEngine's loop, resumed, draws and drops the batches of before: here without loading."""
 
@@ -310,9 +317,7 @@ class Runner(MMRunner):
         Raises:
             CheckpointError: the file is not usable or does not fit the model.
         """
-        model = self.model
-        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-            model = model.module
+        model = unwrapped(self.model)
         if not self._resume:
             load_weights(model, filename)
             checkpoint = dict(state_dict=model.state_dict())

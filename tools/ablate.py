@@ -11,6 +11,7 @@ import json
 
 import jobs
 from grid import Grid, grid_parser, spread
+from text_table import markdown
 
 from classification.runtime import errors_in_one_sentence
 
@@ -28,12 +29,11 @@ METRICS = {'accuracy/top1': 'top-1', 'accuracy/ema_top1': 'top-1 of the average 
 def table(results):
     """{variant: {metric: [per cent of each seed]}} as Markdown, mean and standard deviation."""
     seeds = len(results['complete']['accuracy/top1'])
-    lines = [f'| recipe, {seeds} seeds | {" | ".join(METRICS.values())} |',
-             '|---' * (1 + len(METRICS)) + '|']  # fmt: skip
-    for variant, scores in results.items():
-        cells = [spread(scores[metric]) if scores[metric] else '' for metric in METRICS]
-        lines.append(f'| {variant} | {" | ".join(cells)} |')
-    return '\n'.join(lines)
+    rows = [
+        [variant, *(spread(scores[metric]) if scores[metric] else '' for metric in METRICS)]
+        for variant, scores in results.items()
+    ]
+    return markdown([f'recipe, {seeds} seeds', *METRICS.values()], rows)
 
 
 def main(argv=None):

@@ -3,11 +3,10 @@
 from collections import defaultdict
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from figures import save
 from matplotlib import pyplot as plt
-
-matplotlib.use('Agg')
+from text_table import markdown as table
 
 # ImageNet top-1 at 224x224 as published, never measured here: MILA (Han et al., NeurIPS 2024),
 # VMamba (Liu et al., NeurIPS 2024), MambaOut (Yu and Wang, CVPR 2025), Swin (Liu et al., ICCV
@@ -67,15 +66,14 @@ def markdown(result):
     # A column for what differs, a word in the heading for what does not.
     differing = [key for key in SETTING[1:] if len({case[key] for case in cases}) > 1]
     common = [f'{key} {cases[0][key]}' for key in SETTING[1:] if key not in differing]
-    lines = [
+    parts = [
         f'Measured on {machine["device"]} with torch {machine["torch"]}, {machine["date"]}'
         f'{"".join(f", {word}" for word in common)}; a matrix product reaches {peaks} '
         '(a multiply-add is two FLOPs).',
-        '',
     ]
     costs = ('median (ms)', 'p95 (ms)', 'spread', 'images/s', 'of the peak', 'memory (MB)')
     counts = ('parameters', 'GFLOPs an image')
-    lines += _head('model', 'size', *differing, *counts, *costs)
+    rows = []
     for case in cases:
         cells = [_name(case['model']), 'x'.join(map(str, case['size']))]
         cells += [case[key] for key in differing]
@@ -91,22 +89,17 @@ def markdown(result):
                 _number(case.get('peak_share'), 1e2, '.0f', ' %'),
                 _number(case['memory'], 1e-6, '.0f'),
             ]
-        lines.append(_row(cells))
+        rows.append(cells)
+    parts.append(table(('model', 'size', *differing, *counts, *costs), rows))
     if result['growth']:
-        lines += ['', 'Cost grows with the pixels to the power of:', '']
-        lines += _head('model', *differing, 'time', 'memory')
-    for row in result['growth']:
-        cells = [_name(row['model']), *(row[key] for key in differing)]
-        lines.append(_row([*cells, *(_number(row[key], 1, '.2f') for key in ('time', 'memory'))]))
-    return '\n'.join(lines) + '\n'
-
-
-def _head(*titles):
-    return [_row(titles), '|---' * len(titles) + '|']
-
-
-def _row(cells):
-    return f'| {" | ".join(map(str, cells))} |'
+        rows = [
+            [_name(row['model']), *(row[key] for key in differing),
+             *(_number(row[key], 1, '.2f') for key in ('time', 'memory'))]
+            for row in result['growth']
+        ]  # fmt: skip
+        parts.append('Cost grows with the pixels to the power of:')
+        parts.append(table(('model', *differing, 'time', 'memory'), rows))
+    return '\n\n'.join(parts) + '\n'
 
 
 def _name(model):
@@ -134,7 +127,7 @@ def scaling_figure(path, result):
         ax.grid(alpha=0.3, which='both')
     axes[0].legend(fontsize=8)
     fig.suptitle(f'Measured on {result["machine"]["device"]}, {result["machine"]["date"]}')
-    _save(fig, path)
+    save(fig, path, dpi=110)
 
 
 def accuracy_figure(path, result):
@@ -159,7 +152,7 @@ def accuracy_figure(path, result):
     ax.title.set_fontsize(10)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
-    _save(fig, path)
+    save(fig, path, dpi=110)
 
 
 def _label(setting, series):
@@ -171,9 +164,3 @@ def _label(setting, series):
         if len({s[i] for s in series}) > 1
     ]
     return ', '.join([_name(first), *differ])
-
-
-def _save(fig, path):
-    fig.tight_layout()
-    fig.savefig(path, dpi=110)
-    plt.close(fig)

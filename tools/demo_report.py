@@ -3,28 +3,27 @@
 import json
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from figures import picture_grid, save
 from jobs import read_scalars
 from make_digits import PALETTE, SEG_PALETTE
 from matplotlib import pyplot as plt
 from PIL import Image
 from pycocotools.coco import COCO
+from text_table import markdown
 
-matplotlib.use('Agg')
+GRID = dict(cell=(2.2, 2.2), fontsize=10)
 COLOURS = np.array(PALETTE) / 255
 
 
 def table(rows):
     """Rows of (task, metric, from scratch, pretrained, minutes of each) as Markdown."""
-    lines = [
-        '| task | metric | from scratch | from the classifier | minutes a run |',
-        '|---|---|---|---|---|',
+    cells = [
+        (task, metric, *('' if number is None else f'{number:.1f}' for number in numbers))
+        for task, metric, *numbers in rows
     ]
-    for task, metric, scratch, pretrained, minutes in rows:
-        scratch = '' if scratch is None else f'{scratch:.1f}'
-        lines.append(f'| {task} | {metric} | {scratch} | {pretrained:.1f} | {minutes:.1f} |')
-    return '\n'.join(lines)
+    titles = ('task', 'metric', 'from scratch', 'from the classifier', 'minutes a run')
+    return markdown(titles, cells)
 
 
 def curves(path, panels):
@@ -49,7 +48,7 @@ def curves(path, panels):
         for ax in axes[:, column]:
             ax.grid(alpha=0.3)
             ax.legend()
-    _save(fig, path)
+    save(fig, path, dpi=90)
 
 
 def detection_pictures(path, annotations, predictions, score=0.5):
@@ -65,7 +64,7 @@ def detection_pictures(path, annotations, predictions, score=0.5):
     ids = {image['file_name']: number for number, image in truth.imgs.items()}
     results = {title: COCO(file) for title, file in predictions.items()}
     files = [Path(image['file_name']) for image in next(iter(results.values())).imgs.values()]
-    fig, axes = _grid(len(files), ['image', 'ground truth', *results])
+    fig, axes = picture_grid(len(files), ['image', 'ground truth', *results], **GRID)
     for row, file in zip(axes, files, strict=True):
         picture = np.asarray(Image.open(file)) / 255
         row[0].imshow(picture)
@@ -73,7 +72,7 @@ def detection_pictures(path, annotations, predictions, score=0.5):
         for ax, found in zip(row[2:], results.values(), strict=True):
             number = next(n for n, im in found.imgs.items() if im['file_name'] == str(file))
             _draw_instances(ax, picture, found, number, score)
-    _save(fig, path)
+    save(fig, path, dpi=90)
 
 
 def _draw_instances(ax, picture, coco, image_id, score=0.0):
@@ -101,7 +100,7 @@ def segmentation_pictures(path, data, predictions):
     """
     colours = np.array(SEG_PALETTE, dtype=np.uint8)
     names = sorted(file.name for file in next(iter(predictions.values())).iterdir())
-    fig, axes = _grid(len(names), ['image', 'ground truth', *predictions])
+    fig, axes = picture_grid(len(names), ['image', 'ground truth', *predictions], **GRID)
     for row, name in zip(axes, names, strict=True):
         row[0].imshow(Image.open(Path(data) / 'images/validation' / name))
         truth = np.asarray(Image.open(Path(data) / 'annotations/validation' / name))
@@ -109,7 +108,7 @@ def segmentation_pictures(path, data, predictions):
         for ax, folder in zip(row[2:], predictions.values(), strict=True):
             row_map = np.asarray(Image.open(folder / name))
             ax.imshow(colours[row_map])
-    _save(fig, path)
+    save(fig, path, dpi=90)
 
 
 def classification_pictures(path, predictions, columns=10):
@@ -131,21 +130,4 @@ def classification_pictures(path, predictions, columns=10):
                      color='black' if right else 'red')  # fmt: skip
     for ax in axes.flat:
         ax.axis('off')
-    _save(fig, path)
-
-
-def _grid(rows, titles):
-    fig, axes = plt.subplots(
-        rows, len(titles), figsize=(2.2 * len(titles), 2.2 * rows), squeeze=False
-    )
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=10)
-    for ax in axes.flat:
-        ax.axis('off')
-    return fig, axes
-
-
-def _save(fig, path):
-    fig.tight_layout()
-    fig.savefig(path, dpi=90)
-    plt.close(fig)
+    save(fig, path, dpi=90)

@@ -15,9 +15,11 @@ import sys
 from pathlib import Path
 
 import yaml
+from text_table import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/model_zoo.md'
+TITLES = ('model', 'parameters', 'FLOPs (height x width)', 'published', 'measured', 'weights')
 HEAD = """# Model zoo
 
 Made by `python tools/model_zoo.py` from [model-index.yml](../model-index.yml): change it there.
@@ -45,11 +47,7 @@ def page(models, folder=PAGE.parent):
     parts = [HEAD]
     for data, rows in tables.items():
         parts.append(f'## {data}\n')
-        parts.append(
-            '| model | parameters | FLOPs (height x width) | published | measured | weights |\n'
-            '|---|---|---|---|---|---|'
-        )
-        parts += [_row(model, folder) for model in rows]
+        parts.append(markdown(TITLES, [_cells(model, folder) for model in rows]))
         parts.append('')
     results = [result for model in models for result in model.get('Results', [])]
     sources = sorted({result['Source'] for result in results if result['Published']})
@@ -59,7 +57,7 @@ def page(models, folder=PAGE.parent):
     return '\n'.join(parts) + '\n'
 
 
-def _row(model, folder):
+def _cells(model, folder):
     name, metadata = model['Name'], model['Metadata']
     if 'Config' in model:
         name = f'[{name}]({os.path.relpath(ROOT / model["Config"], folder)})'
@@ -71,8 +69,7 @@ def _row(model, folder):
     weights = f'[{_fetch_name(model)}]({model["Weights"]})' if 'Weights' in model else ''
     flops = f'{metadata["FLOPs"] / 1e9:.2f} G ({metadata["FLOPs Shape"]})'
     params = f'{metadata["Parameters"] / 1e6:.2f} M'
-    cells = (name, params, flops, published, measured, weights)
-    return f'| {" | ".join(cells)} |'
+    return name, params, flops, published, measured, weights
 
 
 def _metrics(result):

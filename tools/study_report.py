@@ -4,15 +4,15 @@ import copy
 from dataclasses import replace
 from statistics import mean
 
-import matplotlib
 import torch
+from figures import picture_grid, save
 from grid import spread
 from matplotlib import pyplot as plt
+from text_table import markdown
 
 from classification.models.scan import DIRECTIONS
 from classification.models.study import UnifiedAttention
 
-matplotlib.use('Agg')
 # The rows with one kind of position each.
 POSITIONS = dict(ape='APE', lepe='LePE', cpe='CPE', rope='RoPE')
 
@@ -27,7 +27,7 @@ def table(results, published):
     seeds = len(results['baseline']['top1'])
     measured = ['parameters', 'FLOPs', 'speed', *([f'top-1, {seeds} seeds'] if seeds else [])]
     names = ['row', *measured, *(f'{name} (published)' for name in (*measured[:3], 'top-1'))]
-    lines = [f'| {" | ".join(names)} |', '|---' * len(names) + '|']
+    rows = []
     for row, result in results.items():
         paper = published[row]
         cells = [row.replace('_', ' '), si(result['params']), si(result['flops'])]
@@ -37,8 +37,8 @@ def table(results, published):
             cells += [f'{paper.params} M', f'{paper.flops} G', f'{speed:.2f}', f'{paper.top1}']
         else:
             cells += [''] * 4
-        lines.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(lines)
+        rows.append(cells)
+    return markdown(names, rows)
 
 
 def si(number):
@@ -67,7 +67,7 @@ def figure(path, results, published):
     axes[1].set(title='published, ImageNet', xlabel='top-1 (%)')
     for ax in axes:
         ax.grid(alpha=0.3)
-    _save(fig, path)
+    save(fig, path, dpi=100)
 
 
 def attention_picture(path, models, images):
@@ -82,7 +82,7 @@ def attention_picture(path, models, images):
     """
     names = [POSITIONS[row] for row in models]
     titles = ['image', *(f'{name}, {how}' for name in names for how in ('with', 'without'))]
-    fig, axes = _grid(len(images), titles)
+    fig, axes = picture_grid(len(images), titles, cell=(1.5, 1.6), fontsize=9)
     for row, image in zip(axes, images, strict=True):
         grids = [attention(m, image) for model in models.values() for m in _both(model)]
         query = [side // 2 for side in grids[0].shape] if grids else None
@@ -90,7 +90,7 @@ def attention_picture(path, models, images):
         for ax, grid in zip(row[1:], grids, strict=True):
             ax.imshow(grid, cmap='magma')
             ax.plot(query[1], query[0], 'c+', ms=8)
-    _save(fig, path)
+    save(fig, path, dpi=100)
 
 
 def attention(model, image):
@@ -123,7 +123,7 @@ def decay_picture(path, model, images):
     orders = [(order,) for order in DIRECTIONS]
     names = [order.replace('_', ', ') for order in DIRECTIONS]
     titles = ['image', 'step Δ', *names, 'mean of four']
-    fig, axes = _grid(len(images), titles)
+    fig, axes = picture_grid(len(images), titles, cell=(1.5, 1.6), fontsize=9)
     for row, image in zip(axes, images, strict=True):
         mixer, x, _ = first_attention(model, image)
         query = [side // 2 for side in x.shape[1:3]]
@@ -134,7 +134,7 @@ def decay_picture(path, model, images):
             mixer.design = replace(mixer.design, scan=scan)
             ax.imshow(mixer.decay_map(x, query), cmap='magma', vmin=0, vmax=1)
             ax.plot(query[1], query[0], 'c+', ms=8)
-    _save(fig, path)
+    save(fig, path, dpi=100)
 
 
 def first_attention(model, image):
@@ -155,20 +155,3 @@ def _show_image(ax, image, tokens, query):
     (height, width), (rows, columns) = image.shape[1:], tokens
     ax.plot((query[1] + 0.5) * width / columns - 0.5, (query[0] + 0.5) * height / rows - 0.5,
             'c+', ms=8)  # fmt: skip
-
-
-def _grid(rows, titles):
-    fig, axes = plt.subplots(
-        rows, len(titles), figsize=(1.5 * len(titles), 1.6 * rows), squeeze=False
-    )
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=9)
-    for ax in axes.flat:
-        ax.axis('off')
-    return fig, axes
-
-
-def _save(fig, path):
-    fig.tight_layout()
-    fig.savefig(path, dpi=100)
-    plt.close(fig)

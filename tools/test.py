@@ -17,7 +17,6 @@ import numpy as np
 from mmengine.config import ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from classification.checks import check_data, leaf_datasets
 from classification.data import ReadImage
@@ -28,6 +27,7 @@ from classification.runtime import (
     config_parser,
     errors_in_one_sentence,
     load_config,
+    unwrapped,
 )
 from classification.weights import load_weights, read_weights
 
@@ -121,7 +121,7 @@ class ScoreAverage(Hook):
         self.checkpoint = checkpoint
 
     def after_load_checkpoint(self, runner, checkpoint):
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         # What the Runner has loaded; no part of the model, which the Runner puts in eval mode.
         model.attach_ema(copy.deepcopy(model.backbone).eval())
         load_weights(model, self.checkpoint, ema=False)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from benchmark import build, image_size
+from text_table import markdown
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from classification.runtime import UsageError, errors_in_one_sentence
@@ -73,14 +74,14 @@ def stages(name, size):
 
 def table(rows):
     """Rows of `stages` with model and size, as Markdown."""
-    lines = ['| model | image | stage | tokens | channels | 6 x channels | long |',
-             '|---|---|---|---|---|---|---|']  # fmt: skip
+    lines = []
     for row in rows:
         size = 'x'.join(map(str, row['size']))
         long = f'{"yes" if row["ratio"] > 1 else "no"} ({row["ratio"]:.2f})'
         cells = [row[key] for key in ('stage', 'tokens', 'channels', 'threshold')]
-        lines.append(f'| {" | ".join(map(str, [Path(row["model"]).stem, size, *cells, long]))} |')
-    return '\n'.join(lines)
+        lines.append([Path(row['model']).stem, size, *cells, long])
+    titles = ('model', 'image', 'stage', 'tokens', 'channels', '6 x channels', 'long')
+    return markdown(titles, lines)
 
 
 def parse_args(argv=None):

@@ -8,13 +8,12 @@ layout is ever copied. Maps are public as (B, C, H, W).
 
 import torch
 import torch.nn.functional as F
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import DropPath, Mlp
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model
 from torch import nn
 
 from .linear_attention import ROTARY_BUFFER, LinearAttention, rotary_table
-from .staged import Stage, StagedModel, conv_nhwc, drop_path_rates
+from .staged import Stage, StagedModel, conv_nhwc, create, default_cfg, drop_path_rates
 
 ARCHS = {
     'tiny': dict(embed_dim=64, depths=(2, 4, 8, 4), num_heads=(2, 4, 8, 16)),
@@ -172,10 +171,7 @@ class MILA(StagedModel):
 
 default_cfgs = generate_default_cfgs(
     {
-        f'mila_{arch}.in1k': dict(
-            # The released files cannot be fetched by a plain request: give one as checkpoint_path.
-            url='', num_classes=1000, input_size=(3, 224, 224), pool_size=(7, 7), crop_pct=0.875,
-            interpolation='bicubic', mean=IMAGENET_DEFAULT_MEAN, std=IMAGENET_DEFAULT_STD,
+        f'mila_{arch}.in1k': default_cfg(
             first_conv='patch_embed.conv1.conv', classifier='head', license='mit',
             origin_url='https://github.com/LeapLabTHU/MLLA',
         )
@@ -185,13 +181,7 @@ default_cfgs = generate_default_cfgs(
 
 
 def _create_mila(arch, pretrained, kwargs):
-    return build_model_with_cfg(
-        MILA,
-        f'mila_{arch}',
-        pretrained,
-        feature_cfg=dict(out_indices=(0, 1, 2, 3), feature_cls='getter'),
-        **{**ARCHS[arch], **kwargs},
-    )
+    return create(MILA, f'mila_{arch}', pretrained, **{**ARCHS[arch], **kwargs})
 
 
 @register_model

@@ -118,6 +118,15 @@ def _walk_blocks(a, b, out, h, step):
         h = torch.addcmul(b[:, :, i], a[:, :, i], h, out=out[:, :, i])
 
 
+def first_steps(shape):
+    """Mamba's first Δ, log-uniform in [.001, .1]: the gates exp(-Δ) start near 1."""
+    return torch.exp(torch.empty(shape).uniform_(math.log(0.001), math.log(0.1)))
+
+
+def inverse_softplus(x):
+    return x + torch.log(-torch.expm1(-x))
+
+
 def to_sequence(x, direction):
     """Image (B, H, W, ...) -> its tokens (B, H W, ...) in the order of one of DIRECTIONS."""
     if direction not in DIRECTIONS:

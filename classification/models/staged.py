@@ -5,8 +5,9 @@ convolution copies no layout. Maps are public as (B, C, H, W).
 """
 
 import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import trunc_normal_
-from timm.models import checkpoint
+from timm.models import build_model_with_cfg, checkpoint
 from timm.models._features import feature_take_indices
 from torch import nn
 
@@ -205,6 +206,21 @@ class StagedModel(nn.Module):
                 (rf'^{top}norm', (99999,)),
             ],
         )
+
+
+def default_cfg(**kwargs):
+    """What timm keeps of a model of 1000 classes at 224x224, and what is the model's own."""
+    return dict(
+        # No plain request fetches the released files: give one as checkpoint_path.
+        url='', num_classes=1000, input_size=(3, 224, 224), pool_size=(7, 7), crop_pct=0.875,
+        interpolation='bicubic', mean=IMAGENET_DEFAULT_MEAN, std=IMAGENET_DEFAULT_STD, **kwargs,
+    )  # fmt: skip
+
+
+def create(cls, name, pretrained, **kwargs):
+    """The StagedModel `cls` as timm creates its models: under a name, or features_only."""
+    feature_cfg = dict(out_indices=(0, 1, 2, 3), feature_cls='getter')
+    return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, **kwargs)
 
 
 def _fit_released(module, state_dict, prefix, *args):

@@ -15,7 +15,7 @@ from timm.layers import DropPath, Mlp, to_2tuple, trunc_normal_
 from torch import nn
 
 from .linear_attention import rotate
-from .scan import DIRECTIONS, to_image, to_sequence
+from .scan import DIRECTIONS, first_steps, inverse_softplus, to_image, to_sequence
 from .staged import Stage, StagedModel, conv_nhwc, drop_path_rates
 from .unified import ForgetGate, unified_attention
 
@@ -210,13 +210,9 @@ class UnifiedAttention(nn.Module):
 def _initial_delta_bias(dim, forget_gate):
     """Inverse softplus of the first Δ.
 
-    With the forget gate Mamba's, log-uniform in [.001, .1]: Ã starts near 1. The input gate alone
-    starts at the baseline, Δ = 1.
+    With the forget gate Mamba's. The input gate alone starts at the baseline, Δ = 1.
     """
-    delta = torch.ones(dim)
-    if forget_gate:
-        delta = torch.exp(torch.empty(dim).uniform_(math.log(0.001), math.log(0.1)))
-    return delta + torch.log(-torch.expm1(-delta))
+    return inverse_softplus(first_steps(dim) if forget_gate else torch.ones(dim))
 
 
 class AttentionMixer(nn.Module):

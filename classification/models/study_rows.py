@@ -5,9 +5,10 @@ Every size and switch of LinearSwin stays free: `create_model('study_rope', embe
 
 from typing import NamedTuple
 
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model
 
+from .staged import create as create_staged
+from .staged import default_cfg
 from .study import LinearSwin
 
 
@@ -49,11 +50,7 @@ ROWS = {
 
 default_cfgs = generate_default_cfgs(
     {
-        f'study_{row}': dict(
-            url='', num_classes=1000, input_size=(3, 224, 224), pool_size=(7, 7), crop_pct=0.875,
-            interpolation='bicubic', mean=IMAGENET_DEFAULT_MEAN, std=IMAGENET_DEFAULT_STD,
-            first_conv='patch_embed.proj', classifier='head',
-        )
+        f'study_{row}': default_cfg(first_conv='patch_embed.proj', classifier='head')
         for row in ROWS
     }
 )  # fmt: skip
@@ -61,13 +58,8 @@ default_cfgs = generate_default_cfgs(
 
 def _register(row):
     def create(pretrained=False, **kwargs):
-        return build_model_with_cfg(
-            LinearSwin,
-            f'study_{row}',
-            pretrained,
-            feature_cfg=dict(out_indices=(0, 1, 2, 3), feature_cls='getter'),
-            **{**ROWS[row].switches, **kwargs},
-        )
+        switches = {**ROWS[row].switches, **kwargs}
+        return create_staged(LinearSwin, f'study_{row}', pretrained, **switches)
 
     create.__name__ = f'study_{row}'
     create.__doc__ = f'LinearSwin with {ROWS[row].switches or "no switch on: the baseline"}.'

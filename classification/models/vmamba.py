@@ -10,13 +10,12 @@ import re
 
 import torch
 import torch.nn.functional as F
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import DropPath, Mlp
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model
 from torch import nn
 
-from .scan import linear_recurrence, to_image, to_sequence
-from .staged import Stage, StagedModel, conv_nhwc, drop_path_rates
+from .scan import first_steps, inverse_softplus, linear_recurrence, to_image, to_sequence
+from .staged import Stage, StagedModel, conv_nhwc, create, default_cfg, drop_path_rates
 
 try:
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn as scan_kernel
@@ -109,9 +108,7 @@ class SelectiveScan2d(nn.Module):
         self.x_proj.reset_parameters()
         nn.init.uniform_(self.dt_projs.weight, -(self.rank**-0.5), self.rank**-0.5)
         with torch.no_grad():
-            step = torch.empty_like(self.dt_projs_bias).uniform_(math.log(1e-3), math.log(1e-1))
-            step = step.exp()
-            self.dt_projs_bias.copy_(step + torch.log(-torch.expm1(-step)))  # softplus's inverse
+            self.dt_projs_bias.copy_(inverse_softplus(first_steps(self.dt_projs_bias.shape)))
         nn.init.zeros_(self.A_logs)
         nn.init.ones_(self.Ds)
 
@@ -241,9 +238,7 @@ class VMamba(StagedModel):
 
 default_cfgs = generate_default_cfgs(
     {
-        f'vmamba_{arch}.in1k': dict(
-            url='', num_classes=1000, input_size=(3, 224, 224), pool_size=(7, 7), crop_pct=0.875,
-            interpolation='bicubic', mean=IMAGENET_DEFAULT_MEAN, std=IMAGENET_DEFAULT_STD,
+        f'vmamba_{arch}.in1k': default_cfg(
             first_conv='patch_embed.0', classifier='classifier.head', license='mit',
             origin_url='https://github.com/MzeroMiko/VMamba',
         )
@@ -253,13 +248,7 @@ default_cfgs = generate_default_cfgs(
 
 
 def _create_vmamba(arch, pretrained, kwargs):
-    return build_model_with_cfg(
-        VMamba,
-        f'vmamba_{arch}',
-        pretrained,
-        feature_cfg=dict(out_indices=(0, 1, 2, 3), feature_cls='getter'),
-        **{**ARCHS[arch], **kwargs},
-    )
+    return create(VMamba, f'vmamba_{arch}', pretrained, **{**ARCHS[arch], **kwargs})
 
 
 @register_model

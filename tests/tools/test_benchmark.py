@@ -15,9 +15,8 @@ CONFIGS = {
 
 @pytest.fixture(autouse=True)
 def in_root(monkeypatch, pytestconfig):
-    """Where the configs are, and with the tools that the benchmark imports."""
+    """Where the configs are."""
     monkeypatch.chdir(pytestconfig.rootpath)
-    monkeypatch.syspath_prepend(pytestconfig.rootpath / 'tools')
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def tool(script, monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(ROOT / 'tools')
     monkeypatch.chdir(tmp_path)
     return script('fetch')
 

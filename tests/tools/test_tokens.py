@@ -7,9 +7,8 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def in_root(monkeypatch, pytestconfig):
-    """Where the configs are, and with the tools that this one imports."""
+    """Where the configs are."""
     monkeypatch.chdir(pytestconfig.rootpath)
-    monkeypatch.syspath_prepend(pytestconfig.rootpath / 'tools')
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ setup: ## set up .venv (about 15 minutes the first time, most of it compiling mm
 demo: setup ## run the demonstration
 	.venv/bin/python tools/demo.py
 
-lint: setup ## check the code's style
+lint: setup ## check the code's style and format
 	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
 
 test: lint ## check the style and run the tests
 	.venv/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile

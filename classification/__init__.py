@@ -3,5 +3,13 @@
 from . import backbone, classifier, curves, data, hooks, metrics, models, optim, weights
 
 __all__ = [
-    'backbone', 'classifier', 'curves', 'data', 'hooks', 'metrics', 'models', 'optim', 'weights'
-]  # fmt: skip
+    'backbone',
+    'classifier',
+    'curves',
+    'data',
+    'hooks',
+    'metrics',
+    'models',
+    'optim',
+    'weights',
+]

@@ -120,12 +120,25 @@ class MILABackbone(DenseModel, mila.MILA, BaseModule):
         out_indices, frozen_stages, with_cp, init_cfg: see DenseModel.
     """
 
-    def __init__(self, arch='tiny', in_channels=3, out_indices=(0, 1, 2, 3), drop_path_rate=0.0,
-                 frozen_stages=-1, with_cp=False, init_cfg=None):  # fmt: skip
+    def __init__(
+        self,
+        arch='tiny',
+        in_channels=3,
+        out_indices=(0, 1, 2, 3),
+        drop_path_rate=0.0,
+        frozen_stages=-1,
+        with_cp=False,
+        init_cfg=None,
+    ):
         super().__init__(
-            out_indices, frozen_stages, with_cp, init_cfg,
-            in_chans=in_channels, drop_path_rate=drop_path_rate, **_resolve(arch, mila.ARCHS),
-        )  # fmt: skip
+            out_indices,
+            frozen_stages,
+            with_cp,
+            init_cfg,
+            in_chans=in_channels,
+            drop_path_rate=drop_path_rate,
+            **_resolve(arch, mila.ARCHS),
+        )
 
 
 @MODELS.register_module('LinearSwin')
@@ -138,8 +151,15 @@ class LinearSwinBackbone(DenseModel, LinearSwin, BaseModule):
         model: sizes and switches of LinearSwin.
     """
 
-    def __init__(self, in_channels=3, out_indices=(0, 1, 2, 3), frozen_stages=-1, with_cp=False,
-                 init_cfg=None, **model):  # fmt: skip
+    def __init__(
+        self,
+        in_channels=3,
+        out_indices=(0, 1, 2, 3),
+        frozen_stages=-1,
+        with_cp=False,
+        init_cfg=None,
+        **model,
+    ):
         super().__init__(
             out_indices, frozen_stages, with_cp, init_cfg, in_chans=in_channels, **model
         )
@@ -159,12 +179,25 @@ class VMambaBackbone(DenseModel, vmamba.VMamba, BaseModule):
 
     output_norm = 'outnorm{}'
 
-    def __init__(self, arch='tiny', in_channels=3, out_indices=(0, 1, 2, 3), drop_path_rate=0.0,
-                 frozen_stages=-1, with_cp=False, init_cfg=None):  # fmt: skip
+    def __init__(
+        self,
+        arch='tiny',
+        in_channels=3,
+        out_indices=(0, 1, 2, 3),
+        drop_path_rate=0.0,
+        frozen_stages=-1,
+        with_cp=False,
+        init_cfg=None,
+    ):
         super().__init__(
-            out_indices, frozen_stages, with_cp, init_cfg,
-            in_chans=in_channels, drop_path_rate=drop_path_rate, **_resolve(arch, vmamba.ARCHS),
-        )  # fmt: skip
+            out_indices,
+            frozen_stages,
+            with_cp,
+            init_cfg,
+            in_chans=in_channels,
+            drop_path_rate=drop_path_rate,
+            **_resolve(arch, vmamba.ARCHS),
+        )
 
 
 @MODELS.register_module('TimmBackbone')
@@ -189,8 +222,17 @@ class TimmBackbone(DenseModel, BaseModule):
 
     output_fmt = 'NCHW'  # what every timm model can give
 
-    def __init__(self, name, in_channels=3, norm=True, out_indices=(0, 1, 2, 3), frozen_stages=-1,
-                 with_cp=False, init_cfg=None, **model):  # fmt: skip
+    def __init__(
+        self,
+        name,
+        in_channels=3,
+        norm=True,
+        out_indices=(0, 1, 2, 3),
+        frozen_stages=-1,
+        with_cp=False,
+        init_cfg=None,
+        **model,
+    ):
         BaseModule.__init__(self)
         self.backbone = create_model(name, in_chans=in_channels, **{**any_size(name), **model})
         if not hasattr(self.backbone, 'forward_intermediates'):

@@ -37,9 +37,17 @@ class ImageClassifier(BaseModel):
     ema = None  # the average of the backbone's weights, see hooks.EMA
     mesa = 0.0  # how much of the loss is the average's opinion, see hooks.MESA
 
-    def __init__(self, model, label_smoothing=0.0, mixup=None, grad_checkpointing=False,
-                 channels_last=False, compile=False, data_preprocessor=None,
-                 init_cfg=None):  # fmt: skip
+    def __init__(
+        self,
+        model,
+        label_smoothing=0.0,
+        mixup=None,
+        grad_checkpointing=False,
+        channels_last=False,
+        compile=False,
+        data_preprocessor=None,
+        init_cfg=None,
+    ):
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = create_model(**model)
         if grad_checkpointing:

@@ -43,8 +43,10 @@ class ImageFolder(BaseDataset):
         """One dict(img_path, gt_label) an image, in the order of classes and file names."""
         root = Path(self.data_root or '')
         if not root.is_dir():
-            raise DataError(f'Image folder {root} does not exist: put the dataset there or set '
-                            'data_root to where it is.')  # fmt: skip
+            raise DataError(
+                f'Image folder {root} does not exist: put the dataset there or set '
+                'data_root to where it is.'
+            )
         folders = sorted(f.name for f in root.iterdir() if f.is_dir() and f.name[0] != '.')
         if not folders:
             raise DataError(f'{root} has no folders: expected one for each class of images.')
@@ -53,8 +55,10 @@ class ImageFolder(BaseDataset):
         found = {label for _, label in samples}
         for name in folders:
             if labels[name] not in found:
-                raise DataError(f'{root / name} holds no image ({" ".join(IMG_EXTENSIONS)}): '
-                                'add some or remove the folder.')  # fmt: skip
+                raise DataError(
+                    f'{root / name} holds no image ({" ".join(IMG_EXTENSIONS)}): '
+                    'add some or remove the folder.'
+                )
         return [dict(img_path=path, gt_label=label) for path, label in samples]
 
 
@@ -83,16 +87,26 @@ class ImageArchive(BaseDataset):
                 del members[name]
         depth = min((name.count('/') for name in members), default=0)
         if not depth:
-            raise DataError(f'{archive} has no images ({" ".join(IMG_EXTENSIONS)}), or some '
-                            'outside of folders: expected CLASS/NAME.')  # fmt: skip
+            raise DataError(
+                f'{archive} has no images ({" ".join(IMG_EXTENSIONS)}), or some '
+                'outside of folders: expected CLASS/NAME.'
+            )
         tops = {name.partition('/')[0] for name in members}
         if len(tops) == 1 and depth > 1:
             members = {name.partition('/')[2]: place for name, place in members.items()}
         labels = _labels(self, {name.partition('/')[0] for name in members}, archive)
-        names = sorted(members, key=lambda name: (labels[name.partition('/')[0]],
-                                                  *posixpath.split(name)))  # fmt: skip
-        return [dict(img_path=f'{archive}/{name}', gt_label=labels[name.partition('/')[0]],
-                     archive=archive, member=members[name]) for name in names]  # fmt: skip
+        names = sorted(
+            members, key=lambda name: (labels[name.partition('/')[0]], *posixpath.split(name))
+        )
+        return [
+            dict(
+                img_path=f'{archive}/{name}',
+                gt_label=labels[name.partition('/')[0]],
+                archive=archive,
+                member=members[name],
+            )
+            for name in names
+        ]
 
 
 @DATASETS.register_module()
@@ -117,17 +131,19 @@ class ImageList(BaseDataset):
         try:
             lines = Path(self.ann_file).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f'{self.ann_file} cannot be read as a list of images '
-                            f'({type(error).__name__}): give its path as ann_file.'
-                            ) from None  # fmt: skip
+            raise DataError(
+                f'{self.ann_file} cannot be read as a list of images '
+                f'({type(error).__name__}): give its path as ann_file.'
+            ) from None
         samples = []
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             path, *label = line.strip().rsplit(maxsplit=1)
             if not label:
-                raise DataError(f'{self.ann_file} has no label in line {number} ({path}): '
-                                'expected PATH LABEL.')  # fmt: skip
+                raise DataError(
+                    f'{self.ann_file} has no label in line {number} ({path}): expected PATH LABEL.'
+                )
             samples.append((os.path.join(self.data_root or '', path), *label))
         if not samples:
             raise DataError(f'{self.ann_file} lists no image: expected a line PATH LABEL for each.')
@@ -136,8 +152,10 @@ class ImageList(BaseDataset):
             classes = [str(i) for i in range(max(map(int, found)) + 1)]
             known = self._metainfo.setdefault('classes', classes)
             if len(known) < len(classes):
-                raise DataError(f'{self.ann_file} has label {len(classes) - 1}, metainfo names '
-                                f'{len(known)} classes: make them agree.')  # fmt: skip
+                raise DataError(
+                    f'{self.ann_file} has label {len(classes) - 1}, metainfo names '
+                    f'{len(known)} classes: make them agree.'
+                )
             labels = {label: int(label) for label in found}
         else:
             labels = _labels(self, found, self.ann_file)
@@ -148,8 +166,10 @@ def _labels(dataset, names, source):
     """Name of each class -> its label; without metainfo the names are the classes."""
     classes = dataset._metainfo.setdefault('classes', sorted(names))
     if unknown := sorted(set(names) - set(classes)):
-        raise DataError(f'{os.path.join(source, unknown[0])} is none of the {len(classes)} classes '
-                        'that metainfo names: rename or remove it.')  # fmt: skip
+        raise DataError(
+            f'{os.path.join(source, unknown[0])} is none of the {len(classes)} classes '
+            'that metainfo names: rename or remove it.'
+        )
     return {name: classes.index(name) for name in names}
 
 
@@ -160,8 +180,9 @@ def list_archive(path):
         DataError: the file is missing, or no such archive.
     """
     if not os.path.isfile(path):
-        raise DataError(f'Archive {path} does not exist: put it there or set data_root to where '
-                        'it is.')  # fmt: skip
+        raise DataError(
+            f'Archive {path} does not exist: put it there or set data_root to where it is.'
+        )
     try:
         if path.lower().endswith('.zip'):
             with zipfile.ZipFile(path) as archive:
@@ -171,8 +192,9 @@ def list_archive(path):
                 found = list(_list_tar(file))
     except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
         reason = f'{type(error).__name__}: {error}'
-        raise DataError(f'{path} is damaged, or no .zip and no uncompressed .tar ({reason}): '
-                        'make it again.') from None  # fmt: skip
+        raise DataError(
+            f'{path} is damaged, or no .zip and no uncompressed .tar ({reason}): make it again.'
+        ) from None
     return [(name, place) for name, place in found if name.lower().endswith(IMG_EXTENSIONS)]
 
 

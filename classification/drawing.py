@@ -50,8 +50,14 @@ def draw_prediction(image, sample, classes, palette, score_thr=0.3):
         return draw_map(image, _array(sample.pred_sem_seg.data[0]), classes, palette)
     found = sample.pred_instances[sample.pred_instances.scores >= score_thr]
     return draw_instances(
-        image, _array(found.bboxes), _array(found.labels), classes, palette,
-        _array(found.get('masks')), _array(found.scores))  # fmt: skip
+        image,
+        _array(found.bboxes),
+        _array(found.labels),
+        classes,
+        palette,
+        _array(found.get('masks')),
+        _array(found.scores),
+    )
 
 
 def draw_truth(image, sample, classes, palette):
@@ -65,8 +71,13 @@ def draw_truth(image, sample, classes, palette):
     if truth is None:
         return draw_classes(image, [])
     return draw_instances(
-        image, _array(truth.bboxes), _array(truth.labels), classes, palette,
-        _array(truth.get('masks')))  # fmt: skip
+        image,
+        _array(truth.bboxes),
+        _array(truth.labels),
+        classes,
+        palette,
+        _array(truth.get('masks')),
+    )
 
 
 def _array(values):

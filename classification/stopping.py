@@ -54,8 +54,10 @@ class StopOnSignal(Hook):
                 file.write(path)
             os.replace(f'{pointer}.partial', pointer)
         barrier()
-        raise Stopped(f'SIGTERM stopped training after iteration {done}, saved in {path}: '
-                      'go on with --resume.')  # fmt: skip
+        raise Stopped(
+            f'SIGTERM stopped training after iteration {done}, saved in {path}: '
+            'go on with --resume.'
+        )
 
 
 def outlive_stop(init, worker):

@@ -281,11 +281,7 @@ def fit_weights(weights, model, missing=(), unexpected=()):
             module.fit_released(found, f'{name}.' if name else '')
 
     absent = [name for name in own if name not in found and not name.startswith(tuple(missing))]
-    extra = [
-        name
-        for name in found
-        if name not in own and not name.startswith(tuple(unexpected))
-    ]  # fmt: skip
+    extra = [name for name in found if name not in own and not name.startswith(tuple(unexpected))]
     shapes = [
         f'{name} is {tuple(found[name].shape)}, the model has {tuple(own[name].shape)}'
         for name in own

@@ -63,8 +63,15 @@ def digits(tmp_path_factory):
     out = root / 'data' / 'digits'
     script = load_script('make_digits')
     settings = script.Settings(
-        train_scenes=8, val_scenes=4, scene_size=64, patch_size=32, min_height=18, max_height=28,
-        max_digits=3, train_renderings=1)  # fmt: skip
+        train_scenes=8,
+        val_scenes=4,
+        scene_size=64,
+        patch_size=32,
+        min_height=18,
+        max_height=28,
+        max_digits=3,
+        train_renderings=1,
+    )
     samples, bar = load_digits(), SimpleNamespace(update=lambda: None)
     for split, indices in (('train', range(0, 20)), ('val', range(20, 50))):
         folder = out / 'imagenet' / split

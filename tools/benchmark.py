@@ -42,8 +42,13 @@ from classification.models.factory import any_size, create_model
 from classification.runtime import UsageError, errors_in_one_sentence, load_config
 from classification.timing import interleaved, peak_memory
 
-TINY = ['mila_tiny', 'vmamba_tiny', 'mambaout_tiny', 'swin_tiny_patch4_window7_224',
-        'convnext_tiny']  # fmt: skip
+TINY = [
+    'mila_tiny',
+    'vmamba_tiny',
+    'mambaout_tiny',
+    'swin_tiny_patch4_window7_224',
+    'convnext_tiny',
+]
 SIZES = [(224, 224), (448, 448), (800, 1280), (1536, 1536), (2048, 2048)]
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 # Side of the matrices whose product is the machine's peak: larger ones are no faster.
@@ -290,8 +295,9 @@ def summary(case, peaks):
     row = asdict(case)
     if not case.error:
         quarter, median, upper, p95 = np.percentile(case.seconds, [25, 50, 75, 95])
-        row.update(median=median, p95=p95, spread=(upper - quarter) / median,
-                   images_s=case.batch / median)  # fmt: skip
+        row.update(
+            median=median, p95=p95, spread=(upper - quarter) / median, images_s=case.batch / median
+        )
         if case.work:
             row['peak_share'] = case.work / median / peaks[case.precision]
     return row
@@ -318,19 +324,28 @@ def parse_args(argv=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('models', nargs='*', metavar='NAME|CONFIG',
-                        help=f'default: {" ".join(TINY)}')  # fmt: skip
+    parser.add_argument(
+        'models', nargs='*', metavar='NAME|CONFIG', help=f'default: {" ".join(TINY)}'
+    )
     parser.add_argument('--dense', action='store_true', help='names are backbones, not classifiers')
-    parser.add_argument('--sizes', nargs='+', type=image_size, default=SIZES, metavar='N|HxW',
-                        help='default: 224 448 800x1280 1536 2048')  # fmt: skip
+    parser.add_argument(
+        '--sizes',
+        nargs='+',
+        type=image_size,
+        default=SIZES,
+        metavar='N|HxW',
+        help='default: 224 448 800x1280 1536 2048',
+    )
     parser.add_argument('--batch', nargs='+', type=int, default=[1])
     parser.add_argument('--precision', nargs='+', choices=DTYPES, default=['fp32'])
     parser.add_argument('--mode', nargs='+', choices=['eager', 'compiled'], default=['eager'])
-    parser.add_argument('--run', nargs='+', choices=['inference', 'training'],
-                        default=['inference'])  # fmt: skip
+    parser.add_argument(
+        '--run', nargs='+', choices=['inference', 'training'], default=['inference']
+    )
     parser.add_argument('--rounds', type=int, default=5, help='timed calls of each case')
-    parser.add_argument('--device', choices=PEAK_SIDE,
-                        default='cuda' if torch.cuda.is_available() else 'cpu')  # fmt: skip
+    parser.add_argument(
+        '--device', choices=PEAK_SIDE, default='cuda' if torch.cuda.is_available() else 'cpu'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR')
     args = parser.parse_args(argv)
     if args.rounds < 1 or min(args.batch) < 1:

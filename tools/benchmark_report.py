@@ -15,13 +15,19 @@ TOP1 = {
     'MILA': dict(mila_tiny=83.5, mila_small=84.4, mila_base=85.3),
     'VMamba': dict(vmamba_tiny=82.6, vmamba_small=83.6, vmamba_base=83.9),
     'MambaOut': dict(
-        mambaout_femto=78.9, mambaout_kobe=80.0, mambaout_tiny=82.7, mambaout_small=84.1,
-        mambaout_base=84.2),
+        mambaout_femto=78.9,
+        mambaout_kobe=80.0,
+        mambaout_tiny=82.7,
+        mambaout_small=84.1,
+        mambaout_base=84.2,
+    ),
     'Swin': dict(
-        swin_tiny_patch4_window7_224=81.3, swin_small_patch4_window7_224=83.0,
-        swin_base_patch4_window7_224=83.5),
+        swin_tiny_patch4_window7_224=81.3,
+        swin_small_patch4_window7_224=83.0,
+        swin_base_patch4_window7_224=83.5,
+    ),
     'ConvNeXt': dict(convnext_tiny=82.1, convnext_small=83.1, convnext_base=83.8),
-}  # fmt: skip
+}
 SETTING = ('model', 'batch', 'precision', 'mode', 'run')
 
 
@@ -93,10 +99,13 @@ def markdown(result):
     parts.append(table(('model', 'size', *differing, *counts, *costs), rows))
     if result['growth']:
         rows = [
-            [_name(row['model']), *(row[key] for key in differing),
-             *(_number(row[key], 1, '.2f') for key in ('time', 'memory'))]
+            [
+                _name(row['model']),
+                *(row[key] for key in differing),
+                *(_number(row[key], 1, '.2f') for key in ('time', 'memory')),
+            ]
             for row in result['growth']
-        ]  # fmt: skip
+        ]
         parts.append('Cost grows with the pixels to the power of:')
         parts.append(table(('model', *differing, 'time', 'memory'), rows))
     return '\n\n'.join(parts) + '\n'
@@ -120,8 +129,12 @@ def scaling_figure(path, result):
     for setting, points in series.items():
         for ax, key, factor in zip(axes, ('median', 'memory'), (1, 1e-6), strict=True):
             known = [point for point in points if point[key]]
-            ax.loglog([_pixels(p) for p in known], [p[key] * factor for p in known], marker='o',
-                      label=_label(setting, series))  # fmt: skip
+            ax.loglog(
+                [_pixels(p) for p in known],
+                [p[key] * factor for p in known],
+                marker='o',
+                label=_label(setting, series),
+            )
     for ax, label in zip(axes, ('seconds a batch (median)', 'peak memory (MB)'), strict=True):
         ax.set(xlabel='pixels an image', ylabel=label)
         ax.grid(alpha=0.3, which='both')
@@ -146,9 +159,11 @@ def accuracy_figure(path, result):
     fig, ax = plt.subplots(figsize=(6.5, 4.5))
     for setting, points in series.items():
         ax.plot(*zip(*sorted(points), strict=True), marker='o', label=_label(setting, series))
-    ax.set(xlabel='measured milliseconds an image at 224x224',
-           ylabel='published ImageNet top-1 (%), not measured here',
-           title=f'{result["machine"]["device"]}, {result["machine"]["date"]}')  # fmt: skip
+    ax.set(
+        xlabel='measured milliseconds an image at 224x224',
+        ylabel='published ImageNet top-1 (%), not measured here',
+        title=f'{result["machine"]["device"]}, {result["machine"]["date"]}',
+    )
     ax.title.set_fontsize(10)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)

@@ -135,9 +135,7 @@ def table(result):
 def parse_args(argv=None):
     parser = config_parser(__doc__)
     parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='image size')
-    parser.add_argument(
-        '--json', type=Path, metavar='FILE.json', help='write the counts there too'
-    )
+    parser.add_argument('--json', type=Path, metavar='FILE.json', help='write the counts there too')
     return parser.parse_args(argv)
 
 

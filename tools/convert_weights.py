@@ -38,8 +38,12 @@ RELEASED = ('mila', 'vmamba')
 # What create_model takes and the weights do not depend on, or the card says elsewhere.
 NOT_OF_THE_FILE = ('num_classes', 'drop_rate', 'drop_path_rate')
 # Of timm's transforms, where a config leaves them out.
-DEFAULTS = dict(mean=IMAGENET_DEFAULT_MEAN, std=IMAGENET_DEFAULT_STD, interpolation='bilinear',
-                crop_pct=DEFAULT_CROP_PCT)  # fmt: skip
+DEFAULTS = dict(
+    mean=IMAGENET_DEFAULT_MEAN,
+    std=IMAGENET_DEFAULT_STD,
+    interpolation='bilinear',
+    crop_pct=DEFAULT_CROP_PCT,
+)
 
 
 def model_args(args, weights):
@@ -116,8 +120,9 @@ def write(out, content, card):
     partial, card_partial = (out.with_name(f'.{out.name}{end}') for end in ('.partial', '.card'))
     try:
         if card['format'] == 'safetensors':
-            metadata = dict(format='pt', architecture=card['architecture'],
-                            num_classes=str(card['num_classes']))  # fmt: skip
+            metadata = dict(
+                format='pt', architecture=card['architecture'], num_classes=str(card['num_classes'])
+            )
             save_file({k: v.contiguous() for k, v in content.items()}, partial, metadata)
         else:
             torch.save(content, partial)
@@ -209,8 +214,10 @@ def main(argv=None):
     args = parse_args(argv)
     with errors_in_one_sentence():
         card = convert(args)
-        print(f'{args.out}: {card["architecture"]}, {card["parameters"] / 1e6:.1f} M parameters; '
-              f'its card is {card_path(args.out)}')  # fmt: skip
+        print(
+            f'{args.out}: {card["architecture"]}, {card["parameters"] / 1e6:.1f} M parameters; '
+            f'its card is {card_path(args.out)}'
+        )
 
 
 if __name__ == '__main__':

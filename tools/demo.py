@@ -64,19 +64,27 @@ class Run:
 def plan(work_dir, data, options):
     """The classifier's run, and by dense task its two runs: from its weights and from scratch."""
     classifier = Run(
-        'classifier', work_dir / 'classifier', 'mila-digits_1xb64_digits',
-        data / 'imagenet/val', tuple(options.get('classifier', ())),
-    )  # fmt: skip
+        'classifier',
+        work_dir / 'classifier',
+        'mila-digits_1xb64_digits',
+        data / 'imagenet/val',
+        tuple(options.get('classifier', ())),
+    )
     dense = {}
     for task, model, config, scenes in (
         ('detection', 'Mask R-CNN', 'mask-rcnn_mila-digits_fpn_digits', 'coco/val2017'),
         ('segmentation', 'UperNet', 'upernet_mila-digits_digits', 'ade/images/validation'),
     ):
         dense[task] = [
-            Run(f'{model}, {start}', work_dir / f'{task}-{start}', config, data / scenes,
-                tuple(options.get(task, ())))
+            Run(
+                f'{model}, {start}',
+                work_dir / f'{task}-{start}',
+                config,
+                data / scenes,
+                tuple(options.get(task, ())),
+            )
             for start in STARTS
-        ]  # fmt: skip
+        ]
     return classifier, dense
 
 
@@ -96,10 +104,14 @@ def train(runs):
         for run in runs:
             with open(run.folder / 'minutes.txt', 'a') as file:
                 file.write(f'{(time.time() - started) / 60:.2f}\n')
-    _together(runs, 'predict', lambda r: (
-        r.checkpoint, *_some_images(r.images), '--out', r.folder / 'predictions'))  # fmt: skip
-    _together(runs, 'test', lambda r: (
-        r.checkpoint, '--work-dir', r.folder / 'test', '--out', r.metrics))  # fmt: skip
+    _together(
+        runs,
+        'predict',
+        lambda r: (r.checkpoint, *_some_images(r.images), '--out', r.folder / 'predictions'),
+    )
+    _together(
+        runs, 'test', lambda r: (r.checkpoint, '--work-dir', r.folder / 'test', '--out', r.metrics)
+    )
 
 
 def _some_images(folder):
@@ -125,24 +137,34 @@ def report(work_dir, data, classifier, dense):
     def score(run, key):
         return json.loads(run.metrics.read_text())[key]
 
-    rows = [('classification', 'top-1', None, score(classifier, 'accuracy/top1'),
-             classifier.minutes)]  # fmt: skip
+    rows = [
+        ('classification', 'top-1', None, score(classifier, 'accuracy/top1'), classifier.minutes)
+    ]
     for task, metric, key, factor in (
         ('detection', 'box AP', 'coco/bbox_mAP', 100),
         ('detection', 'mask AP', 'coco/segm_mAP', 100),
         ('segmentation', 'mIoU', 'mIoU', 1),
     ):
         pretrained, scratch = dense[task]
-        rows.append((task, metric, factor * score(scratch, key), factor * score(pretrained, key),
-                     pretrained.minutes))  # fmt: skip
+        rows.append(
+            (
+                task,
+                metric,
+                factor * score(scratch, key),
+                factor * score(pretrained, key),
+                pretrained.minutes,
+            )
+        )
     table = demo_report.table(rows)
     (work_dir / 'results.md').write_text(table + '\n')
     names = ('task', 'metric', 'scratch', 'pretrained', 'minutes')
     results = [dict(zip(names, row, strict=True)) for row in rows]
     (work_dir / 'results.json').write_text(json.dumps(results, indent=2) + '\n')
 
-    folders = {task: dict(zip(STARTS, (r.folder for r in runs), strict=True))
-               for task, runs in dense.items()}  # fmt: skip
+    folders = {
+        task: dict(zip(STARTS, (r.folder for r in runs), strict=True))
+        for task, runs in dense.items()
+    }
     demo_report.curves(
         work_dir / 'curves.png',
         {
@@ -175,9 +197,12 @@ def main(argv=None):
     parser.add_argument('--data', type=Path, default=Path('data/digits'))
     for task in ('classifier', 'detection', 'segmentation'):
         parser.add_argument(
-            f'--{task}', nargs='+', default=[], metavar='KEY=VALUE',
+            f'--{task}',
+            nargs='+',
+            default=[],
+            metavar='KEY=VALUE',
             help='changes to the config of this task',
-        )  # fmt: skip
+        )
     args = parser.parse_args(argv)
     if not args.data.exists():
         subprocess.run(jobs.tool('make_digits', '--out', args.data), check=True)

@@ -126,8 +126,11 @@ def classification_pictures(path, predictions, columns=10):
         file, best = Path(result['file_name']), result['best'][0]
         ax.imshow(Image.open(file))
         right = file.parent.name.endswith(best['class'].split('_')[-1])
-        ax.set_title(f'{best["class"].split("_")[-1]} {best["score"]:.2f}', fontsize=8,
-                     color='black' if right else 'red')  # fmt: skip
+        ax.set_title(
+            f'{best["class"].split("_")[-1]} {best["score"]:.2f}',
+            fontsize=8,
+            color='black' if right else 'red',
+        )
     for ax in axes.flat:
         ax.axis('off')
     save(fig, path, dpi=90)

@@ -81,8 +81,9 @@ def main(argv=None):
         models = released(read_models())
         if args.name not in models:
             near = difflib.get_close_matches(args.name, models, cutoff=0.5) or models
-            raise UsageError(f'No released weights are called {args.name}: did you mean '
-                             f'{" or ".join(near)}?')  # fmt: skip
+            raise UsageError(
+                f'No released weights are called {args.name}: did you mean {" or ".join(near)}?'
+            )
         path = fetch(models[args.name], args.out)
         known = 'as published' if models[args.name]['SHA256'] else 'none is published to compare'
         print(f'{path}: sha256 {file_sha256(path)} ({known})')

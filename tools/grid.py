@@ -13,8 +13,15 @@ from classification.runtime import UsageError, config_parser, load_config
 
 # White ink on black, read at the size at which it is drawn; scenes are not needed.
 PLAIN_DIGITS = Path('data/digits-plain')
-PLAIN = dict(plain=1, patch_size=32, min_height=18, max_height=28, val_renderings=4,
-             train_scenes=1, val_scenes=1)  # fmt: skip
+PLAIN = dict(
+    plain=1,
+    patch_size=32,
+    min_height=18,
+    max_height=28,
+    val_renderings=4,
+    train_scenes=1,
+    val_scenes=1,
+)
 
 
 class Grid:
@@ -77,21 +84,28 @@ class Grid:
         """
         self._claim()
         todo = [
-            jobs.Job(f'{variant}, seed {seed}', self.command(variant, seed),
-                     self.folder(variant, seed) / 'log.txt', kind=variant)
+            jobs.Job(
+                f'{variant}, seed {seed}',
+                self.command(variant, seed),
+                self.folder(variant, seed) / 'log.txt',
+                kind=variant,
+            )
             for seed in self.seeds
             for variant in self.variants
             if not self.scores(variant, seed)
-        ]  # fmt: skip
+        ]
         on_gpu = self.gpus or torch.cuda.is_available()
         jobs.run_jobs(todo, slots=1 if on_gpu else os.cpu_count() or 1)
 
     def command(self, variant, seed):
         changes = {**self.options, **self.variants[variant], 'randomness.seed': seed}
         args = [
-            '--work-dir', self.folder(variant, seed), '--resume',
-            '--cfg-options', *(f'{key}={value}' for key, value in changes.items()),
-        ]  # fmt: skip
+            '--work-dir',
+            self.folder(variant, seed),
+            '--resume',
+            '--cfg-options',
+            *(f'{key}={value}' for key, value in changes.items()),
+        ]
         if self.gpus:
             return ['bash', jobs.TOOLS / 'dist_train.sh', self.config, str(self.gpus), *args]
         return jobs.tool('train', self.config, *args)

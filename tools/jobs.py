@@ -87,8 +87,9 @@ class _Running:
         code = self.process.poll()
         if code:
             tail = ' '.join(self.job.log.read_text().splitlines()[-1:])
-            sys.exit(f'error: {self.job.name} failed ({tail}); see {self.job.log}, then run it '
-                     'again.')  # fmt: skip
+            sys.exit(
+                f'error: {self.job.name} failed ({tail}); see {self.job.log}, then run it again.'
+            )
         return code == 0
 
     def end(self):
@@ -109,11 +110,11 @@ def _show(running, waiting, seconds, slots):
     line = ' | '.join(process.state() for process in running)
     if waiting and seconds:
         left = sum(_expected(job, seconds) for job in waiting)
-        left += sum(
-            max(0, _expected(p.job, seconds) - (time.time() - p.started)) for p in running
+        left += sum(max(0, _expected(p.job, seconds) - (time.time() - p.started)) for p in running)
+        line = (
+            f'{len(seconds)}/{len(seconds) + len(running) + len(waiting)} done, '
+            f'{left / slots / 60:.0f} min left for all | {line}'
         )
-        line = f'{len(seconds)}/{len(seconds) + len(running) + len(waiting)} done, ' \
-               f'{left / slots / 60:.0f} min left for all | {line}'  # fmt: skip
     before, after = ('\r\033[K', '') if sys.stdout.isatty() else ('', '\n')
     print(before + line, end=after, flush=True)
 

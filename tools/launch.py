@@ -23,8 +23,11 @@ def place(env):
             if name not in env:
                 sys.exit(f'error: {name} is not set: {nodes} machines (NNODES) need it on each.')
         return [
-            f'--nnodes={nodes}', f'--node-rank={env["NODE_RANK"]}',
-            f'--master-addr={env["MASTER_ADDR"]}', f'--master-port={port or 29500}']  # fmt: skip
+            f'--nnodes={nodes}',
+            f'--node-rank={env["NODE_RANK"]}',
+            f'--master-addr={env["MASTER_ADDR"]}',
+            f'--master-port={port or 29500}',
+        ]
     if port:
         return ['--master-addr=127.0.0.1', f'--master-port={port}']
     return ['--standalone', '--local-addr=127.0.0.1']

@@ -39,8 +39,18 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 CLASSES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
-PALETTE = ((230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48),
-           (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60), (250, 190, 190))
+PALETTE = (
+    (230, 25, 75),
+    (60, 180, 75),
+    (255, 225, 25),
+    (0, 130, 200),
+    (245, 130, 48),
+    (145, 30, 180),
+    (70, 240, 240),
+    (240, 50, 230),
+    (210, 245, 60),
+    (250, 190, 190),
+)
 SEG_CLASSES = ('background', *CLASSES)
 SEG_PALETTE = ((120, 120, 120), *PALETTE)
 FOLDERS = tuple(f'{digit}_{name}' for digit, name in enumerate(CLASSES))
@@ -51,8 +61,8 @@ TOP_LEVEL = {'imagenet', 'coco', 'ade', MANIFEST}
 SPLITS = {'train': ('train', 'train2017', 'training'), 'val': ('val', 'val2017', 'validation')}
 
 VAL_FRACTION = 0.2
-MIN_VISIBLE = 0.8   # a digit is moved or left out rather than hide more than 20 % of another
-MIN_CONTRAST = 70   # between a digit and the mean of what it covers, in grey levels of 255
+MIN_VISIBLE = 0.8  # a digit is moved or left out rather than hide more than 20 % of another
+MIN_CONTRAST = 70  # between a digit and the mean of what it covers, in grey levels of 255
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -98,12 +108,12 @@ def glyph(sample, height, limit, rng):
     that, and cutting it at about half then gives the outline of a bold pen.
     """
     ink = cv2.resize(np.pad(sample / 16.0, 2), (96, 96), interpolation=cv2.INTER_CUBIC)
-    ink += 2 * (ink - cv2.GaussianBlur(ink, (0, 0), 10))   # 10 of 96 pixels: 1.2 cells
+    ink += 2 * (ink - cv2.GaussianBlur(ink, (0, 0), 10))  # 10 of 96 pixels: 1.2 cells
     turn = cv2.getRotationMatrix2D((47.5, 47.5), rng.uniform(-15, 15), 1.0)
     ink = cv2.warpAffine(ink, turn, (96, 96), flags=cv2.INTER_LINEAR)
     level = rng.uniform(0.42, 0.52)
     rows, columns = (np.flatnonzero((ink > level).any(axis)) for axis in (1, 0))
-    ink = ink[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = min(height / ink.shape[0], limit / ink.shape[1])
     width, height = (max(1, round(side * scale)) for side in ink.shape[::-1])
     ink = cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA)
@@ -119,33 +129,45 @@ def background(size, clutter, rng):
     angle = rng.uniform(0, 2 * np.pi)
     slope = np.cos(angle) * ramp[:, None] + np.sin(angle) * ramp[None]
     cells = max(2, size // 16)
-    blotches = cv2.resize(rng.normal(0, 12, (cells, cells, 3)), (size, size),
-                          interpolation=cv2.INTER_CUBIC)
+    blotches = cv2.resize(
+        rng.normal(0, 12, (cells, cells, 3)), (size, size), interpolation=cv2.INTER_CUBIC
+    )
     ground = base + slope[..., None] * rng.normal(0, 18, 3) + clutter * blotches
     canvas = np.clip(ground, 0, 255).astype(np.uint8)
     for _ in range(rng.poisson(6 * clutter * (size / 64) ** 2)):
         colour = np.clip(base + clutter * rng.normal(0, 32, 3), 0, 255).tolist()
         centre, reach = rng.uniform(0, size, 2), rng.uniform(8, 32)
-        thickness = int(rng.integers(1, 3))   # thinner than any pen stroke: clutter is not writing
+        thickness = int(rng.integers(1, 3))  # thinner than any pen stroke: clutter is not writing
         kind = rng.integers(3)
         if kind == 0:
             ends = centre + reach * rng.uniform(-2, 2, (2, 2))
-            cv2.line(canvas, *(tuple(map(int, end)) for end in ends), colour, thickness,
-                     cv2.LINE_AA)
+            cv2.line(
+                canvas, *(tuple(map(int, end)) for end in ends), colour, thickness, cv2.LINE_AA
+            )
         elif kind == 1:
             corners = centre + reach * rng.uniform(-0.7, 0.7, (int(rng.integers(3, 6)), 2))
-            cv2.fillConvexPoly(canvas, cv2.convexHull(corners.astype(np.int32)), colour,
-                               cv2.LINE_AA)
+            cv2.fillConvexPoly(
+                canvas, cv2.convexHull(corners.astype(np.int32)), colour, cv2.LINE_AA
+            )
         else:
             start = int(rng.integers(360))
-            cv2.ellipse(canvas, tuple(map(int, centre)), (int(reach), int(reach * 0.7)), start, 0,
-                        int(rng.integers(90, 300)), colour, thickness, cv2.LINE_AA)
+            cv2.ellipse(
+                canvas,
+                tuple(map(int, centre)),
+                (int(reach), int(reach * 0.7)),
+                start,
+                0,
+                int(rng.integers(90, 300)),
+                colour,
+                thickness,
+                cv2.LINE_AA,
+            )
     return canvas.astype(float)
 
 
 def contrasting(ground, rng):
     """An RGB colour, (3,), at least MIN_CONTRAST grey levels from `ground`, (3,)."""
-    while True:   # the worst ground, mid-grey, still leaves one colour in six
+    while True:  # the worst ground, mid-grey, still leaves one colour in six
         colour = rng.uniform(0, 255, 3)
         if abs((colour - ground) @ LUMA) >= MIN_CONTRAST:
             return colour
@@ -167,7 +189,7 @@ def render(size, samples, settings, rng):
             height = int(rng.integers(settings.min_height, settings.max_height + 1))
             alpha = glyph(sample, height, settings.max_height, rng)
             top, left = (int(rng.integers(size - side + 1)) for side in alpha.shape)
-            window = np.s_[top:top + alpha.shape[0], left:left + alpha.shape[1]]
+            window = np.s_[top : top + alpha.shape[0], left : left + alpha.shape[1]]
             trial = owners.copy()
             trial[window][alpha > 0.5] = position
             full[position] = (alpha > 0.5).sum()
@@ -196,8 +218,14 @@ def annotation(mask, digit, **ids):
     """The COCO annotation of one visible mask (H, W); `bbox` is x, y, width, height in pixels."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
-    return {**ids, 'category_id': digit + 1, 'bbox': [int(side) for side in box],
-            'area': int(mask.sum()), 'iscrowd': 0, 'segmentation': rle(mask)}
+    return {
+        **ids,
+        'category_id': digit + 1,
+        'bbox': [int(side) for side in box],
+        'area': int(mask.sum()),
+        'iscrowd': 0,
+        'segmentation': rle(mask),
+    }
 
 
 def write_classification(root, split, indices, digits, settings, bar):
@@ -227,24 +255,38 @@ def write_scenes(root, split, indices, digits, settings, bar):
         chosen = rng.choice(indices, count, replace=False)
         picture, owners = render(settings.scene_size, digits.images[chosen], settings, rng)
         name = f'{number:012d}.png'
-        images.append({'id': number, 'file_name': name, 'height': owners.shape[0],
-                       'width': owners.shape[1]})
+        images.append(
+            {'id': number, 'file_name': name, 'height': owners.shape[0], 'width': owners.shape[1]}
+        )
         for position in np.unique(owners[owners >= 0]):
             sample = int(chosen[position])
-            annotations.append(annotation(owners == position, int(digits.target[sample]),
-                                          id=len(annotations) + 1, image_id=number, sample=sample))
-        labels = np.append(digits.target[chosen] + 2, 1)[owners]   # owner -1 reads the last: 1
+            annotations.append(
+                annotation(
+                    owners == position,
+                    int(digits.target[sample]),
+                    id=len(annotations) + 1,
+                    image_id=number,
+                    sample=sample,
+                )
+            )
+        labels = np.append(digits.target[chosen] + 2, 1)[owners]  # owner -1 reads the last: 1
         Image.fromarray(picture).save(coco / name)
         Image.fromarray(labels.astype(np.uint8)).save(maps / name)
         try:
             os.link(coco / name, ade / name)
-        except OSError:   # a file system without hard links
+        except OSError:  # a file system without hard links
             shutil.copyfile(coco / name, ade / name)
         bar.update()
-    categories = [{'id': digit + 1, 'name': name, 'supercategory': 'digit'}
-                  for digit, name in enumerate(CLASSES)]
-    content = {'info': {'description': "scikit-learn's handwritten digits over drawn clutter"},
-               'images': images, 'annotations': annotations, 'categories': categories}
+    categories = [
+        {'id': digit + 1, 'name': name, 'supercategory': 'digit'}
+        for digit, name in enumerate(CLASSES)
+    ]
+    content = {
+        'info': {'description': "scikit-learn's handwritten digits over drawn clutter"},
+        'images': images,
+        'annotations': annotations,
+        'categories': categories,
+    }
     _dump(root / 'coco' / 'annotations' / f'instances_{coco_name}.json', content)
     return len(annotations)
 
@@ -258,18 +300,28 @@ def make_digits(out, *, progress=True, **settings):
     """
     settings = Settings(**settings)
     out = Path(out).resolve()
-    wanted = {'generator': 'tools/make_digits.py', 'settings': asdict(settings),
-              'source': hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}
+    wanted = {
+        'generator': 'tools/make_digits.py',
+        'settings': asdict(settings),
+        'source': hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+    }
     existing = _ours(out)
-    if existing and all(existing.get(key) == value for key, value in wanted.items()) \
-            and _count(out) >= existing['files']:
+    if (
+        existing
+        and all(existing.get(key) == value for key, value in wanted.items())
+        and _count(out) >= existing['files']
+    ):
         return existing
     if existing and (extra := {path.name for path in out.iterdir()} - TOP_LEVEL):
         raise FileExistsError(f'{out} must be rebuilt but also holds {min(extra)}: move that away')
 
     digits = load_digits()
-    split = train_test_split(np.arange(len(digits.target)), test_size=VAL_FRACTION,
-                             stratify=digits.target, random_state=settings.seed)
+    split = train_test_split(
+        np.arange(len(digits.target)),
+        test_size=VAL_FRACTION,
+        stratify=digits.target,
+        random_state=settings.seed,
+    )
     split = {name: np.sort(part) for name, part in zip(SPLITS, split, strict=True)}
 
     partial, old = (out.with_name(f'.{out.name}.{state}') for state in ('partial', 'old'))
@@ -278,21 +330,33 @@ def make_digits(out, *, progress=True, **settings):
     partial.mkdir(parents=True)
     try:
         counts = {}
-        total = sum(len(split[name]) * getattr(settings, f'{name}_renderings')
-                    + getattr(settings, f'{name}_scenes') for name in SPLITS)
-        with tqdm(total=total, unit='picture', desc=out.name, mininterval=1,
-                  disable=not progress) as bar:
+        total = sum(
+            len(split[name]) * getattr(settings, f'{name}_renderings')
+            + getattr(settings, f'{name}_scenes')
+            for name in SPLITS
+        )
+        with tqdm(
+            total=total, unit='picture', desc=out.name, mininterval=1, disable=not progress
+        ) as bar:
             for name, indices in split.items():
                 common = (name, indices, digits, settings, bar)
                 write_classification(partial / 'imagenet' / SPLITS[name][0], *common)
                 instances = write_scenes(partial, *common)
-                counts[name] = {'samples': len(indices), 'instances': instances,
-                                'scenes': getattr(settings, f'{name}_scenes'),
-                                'pictures': len(indices) * getattr(settings, f'{name}_renderings')}
-        manifest = {**wanted, 'counts': counts, 'files': _count(partial), 'classes': FOLDERS,
-                    'split': {name: indices.tolist() for name, indices in split.items()}}
+                counts[name] = {
+                    'samples': len(indices),
+                    'instances': instances,
+                    'scenes': getattr(settings, f'{name}_scenes'),
+                    'pictures': len(indices) * getattr(settings, f'{name}_renderings'),
+                }
+        manifest = {
+            **wanted,
+            'counts': counts,
+            'files': _count(partial),
+            'classes': FOLDERS,
+            'split': {name: indices.tolist() for name, indices in split.items()},
+        }
         _dump(partial / MANIFEST, manifest)
-        if out.exists():   # ours, or empty
+        if out.exists():  # ours, or empty
             out.rename(old)
         partial.rename(out)
         shutil.rmtree(old, ignore_errors=True)
@@ -304,7 +368,8 @@ def make_digits(out, *, progress=True, **settings):
 def _rng(settings, kind, split, *numbers):
     """A generator of its own for each picture: other counts leave the pictures they share alone."""
     return np.random.default_rng(
-        [settings.seed, ('picture', 'scene').index(kind), list(SPLITS).index(split), *numbers])
+        [settings.seed, ('picture', 'scene').index(kind), list(SPLITS).index(split), *numbers]
+    )
 
 
 def _dump(path, content):
@@ -330,12 +395,18 @@ def _ours(out):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition('\n')[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument('--out', default='data/digits', help='folder to create')
     for item in fields(Settings):
-        parser.add_argument(f"--{item.name.replace('_', '-')}", type=item.type,
-                            default=item.default, help=item.metadata['help'])
+        parser.add_argument(
+            f'--{item.name.replace("_", "-")}',
+            type=item.type,
+            default=item.default,
+            help=item.metadata['help'],
+        )
     arguments = vars(parser.parse_args(argv))
     try:
         manifest = make_digits(arguments.pop('out'), **arguments)

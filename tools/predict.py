@@ -180,9 +180,10 @@ class Instances:
             self.annotations.append(annotation)
 
     def finish(self):
-        _write_json(self.out / 'results.json', {
-            'images': self.images, 'annotations': self.annotations,
-            'categories': self.categories})  # fmt: skip
+        _write_json(
+            self.out / 'results.json',
+            {'images': self.images, 'annotations': self.annotations, 'categories': self.categories},
+        )
 
 
 class Maps:

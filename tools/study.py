@@ -57,9 +57,7 @@ class Study(Grid):
         """Images/s in a forward pass over the baseline's, all rows by turns."""
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
         images = torch.randn(batch, 3, size, size, device=device)
-        models = {
-            row: MODELS.build(self.cfg(row).model).to(device).eval() for row in self.variants
-        }
+        models = {row: MODELS.build(self.cfg(row).model).to(device).eval() for row in self.variants}
         steps = {row: lambda model=model: model(images) for row, model in models.items()}
         with torch.no_grad():
             times = interleaved(steps, ROUNDS, device=device, on_round=_show_round)
@@ -101,8 +99,14 @@ def _show_round(done):
 
 def parse_args(argv=None):
     parser = grid_parser(__doc__, DIGITS)
-    parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS), metavar='NAME',
-                        help=f'of {", ".join(ROWS)}; default: all')  # fmt: skip
+    parser.add_argument(
+        '--rows',
+        nargs='+',
+        choices=ROWS,
+        default=list(ROWS),
+        metavar='NAME',
+        help=f'of {", ".join(ROWS)}; default: all',
+    )
     parser.add_argument('--batch', type=int, default=32, help='images at a time to measure speed')
     args = parser.parse_args(argv)
     if args.seeds < 0 or args.gpus < 0 or args.batch < 1:

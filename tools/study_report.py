@@ -153,5 +153,6 @@ def _show_image(ax, image, tokens, query):
     image = image - image.amin()
     ax.imshow((image / image.amax()).permute(1, 2, 0))
     (height, width), (rows, columns) = image.shape[1:], tokens
-    ax.plot((query[1] + 0.5) * width / columns - 0.5, (query[0] + 0.5) * height / rows - 0.5,
-            'c+', ms=8)  # fmt: skip
+    ax.plot(
+        (query[1] + 0.5) * width / columns - 0.5, (query[0] + 0.5) * height / rows - 0.5, 'c+', ms=8
+    )

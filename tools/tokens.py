@@ -89,8 +89,14 @@ def parse_args(argv=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('models', nargs='*', default=MODELS, metavar='NAME|CONFIG')
-    parser.add_argument('--sizes', nargs='+', type=image_size, default=SIZES, metavar='N|HxW',
-                        help='default: 224 800x1280 512x2048')  # fmt: skip
+    parser.add_argument(
+        '--sizes',
+        nargs='+',
+        type=image_size,
+        default=SIZES,
+        metavar='N|HxW',
+        help='default: 224 800x1280 512x2048',
+    )
     parser.add_argument('--json', type=Path, metavar='FILE.json', help='write the rows there too')
     return parser.parse_args(argv)
 

@@ -25,8 +25,9 @@ ARCHS = {
 class ConvLayer(nn.Module):
     """Convolution, then batch norm and ReLU where asked for; "same" padding."""
 
-    def __init__(self, in_chs, out_chs, kernel_size=3, stride=1, groups=1, bias=False, norm=True,
-                 act=True):  # fmt: skip
+    def __init__(
+        self, in_chs, out_chs, kernel_size=3, stride=1, groups=1, bias=False, norm=True, act=True
+    ):
         super().__init__()
         self.conv = nn.Conv2d(
             in_chs, out_chs, kernel_size, stride, kernel_size // 2, groups=groups, bias=bias
@@ -124,9 +125,18 @@ class MILA(StagedModel):
 
     min_size = 32
 
-    def __init__(self, in_chans=3, num_classes=1000, global_pool='avg', embed_dim=64,
-                 depths=(2, 4, 8, 4), num_heads=(2, 4, 8, 16), mlp_ratio=4.0, drop_rate=0.0,
-                 drop_path_rate=0.0):  # fmt: skip
+    def __init__(
+        self,
+        in_chans=3,
+        num_classes=1000,
+        global_pool='avg',
+        embed_dim=64,
+        depths=(2, 4, 8, 4),
+        num_heads=(2, 4, 8, 16),
+        mlp_ratio=4.0,
+        drop_rate=0.0,
+        drop_path_rate=0.0,
+    ):
         if len(depths) != len(num_heads):
             raise ValueError(f'depths {depths} and num_heads {num_heads} differ in length.')
         widths = [embed_dim * 2**i for i in range(len(depths))]
@@ -172,12 +182,14 @@ class MILA(StagedModel):
 default_cfgs = generate_default_cfgs(
     {
         f'mila_{arch}.in1k': default_cfg(
-            first_conv='patch_embed.conv1.conv', classifier='head', license='mit',
+            first_conv='patch_embed.conv1.conv',
+            classifier='head',
+            license='mit',
             origin_url='https://github.com/LeapLabTHU/MLLA',
         )
         for arch in ARCHS
     }
-)  # fmt: skip
+)
 
 
 def _create_mila(arch, pretrained, kwargs):

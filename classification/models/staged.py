@@ -73,8 +73,9 @@ class StagedModel(nn.Module):
     min_size = 1  # of an image's sides
     top_name = ''  # the submodule that holds `norm` and `head`; '' is the model itself
 
-    def __init__(self, patch_embed, stages, widths, stride, in_chans, num_classes, global_pool,
-                 drop_rate):  # fmt: skip
+    def __init__(
+        self, patch_embed, stages, widths, stride, in_chans, num_classes, global_pool, drop_rate
+    ):
         super().__init__()
         self.num_classes = num_classes
         self.global_pool = global_pool
@@ -117,8 +118,15 @@ class StagedModel(nn.Module):
         """Images (B, in_chans, H, W) -> logits (B, num_classes)."""
         return self.forward_head(self.forward_features(x))
 
-    def forward_intermediates(self, x, indices=None, norm=False, stop_early=False,
-                              output_fmt='NCHW', intermediates_only=False):  # fmt: skip
+    def forward_intermediates(
+        self,
+        x,
+        indices=None,
+        norm=False,
+        stop_early=False,
+        output_fmt='NCHW',
+        intermediates_only=False,
+    ):
         """The maps of chosen stages.
 
         Args:
@@ -212,9 +220,16 @@ def default_cfg(**kwargs):
     """What timm keeps of a model of 1000 classes at 224x224, and what is the model's own."""
     return dict(
         # No plain request fetches the released files: give one as checkpoint_path.
-        url='', num_classes=1000, input_size=(3, 224, 224), pool_size=(7, 7), crop_pct=0.875,
-        interpolation='bicubic', mean=IMAGENET_DEFAULT_MEAN, std=IMAGENET_DEFAULT_STD, **kwargs,
-    )  # fmt: skip
+        url='',
+        num_classes=1000,
+        input_size=(3, 224, 224),
+        pool_size=(7, 7),
+        crop_pct=0.875,
+        interpolation='bicubic',
+        mean=IMAGENET_DEFAULT_MEAN,
+        std=IMAGENET_DEFAULT_STD,
+        **kwargs,
+    )
 
 
 def create(cls, name, pretrained, **kwargs):

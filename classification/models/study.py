@@ -176,17 +176,21 @@ class UnifiedAttention(nn.Module):
         ways = [
             to_image(
                 self._scan(**{name: self._heads(t, direction) for name, t in inputs.items()}),
-                direction, height, width,
+                direction,
+                height,
+                width,
             )
             for direction in self.design.scan or DIRECTIONS[:1]
-        ]  # fmt: skip
+        ]
         return sum(ways) / len(ways)
 
     def _scan(self, q, k, v, x, delta=None, q_rotated=None, k_rotated=None):
         """Tokens in order (B, heads, N, channels) -> what they read (B, N, dim)."""
         design = self.design
         y = unified_attention(
-            q, k, v,
+            q,
+            k,
+            v,
             delta=delta if design.input_gate else None,
             a=ForgetGate(delta, self.A_log.to(q.dtype).exp()) if design.forget_gate else None,
             D=self.D.to(q.dtype).view(self.num_heads, 1, -1) if design.shortcut else None,
@@ -194,7 +198,7 @@ class UnifiedAttention(nn.Module):
             normalise=design.normalise,
             causal=bool(design.scan),
             rotated=None if q_rotated is None else (q_rotated, k_rotated),
-        )  # fmt: skip
+        )
         return y.transpose(1, 2).flatten(2)
 
     def _delta(self, x):
@@ -378,16 +382,31 @@ class LinearSwin(StagedModel):
         input_gate ... scan: see Design.
     """
 
-    def __init__(self, in_chans=3, num_classes=1000, global_pool='avg', img_size=224, patch_size=4,
-                 embed_dim=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24), mlp_ratio=4.0,
-                 drop_rate=0.0, drop_path_rate=0.0, input_gate=False, forget_gate=False,
-                 shortcut=False, normalise=True, single_head=False, block='attention+mlp',
-                 pos=(), scan=()):  # fmt: skip
+    def __init__(
+        self,
+        in_chans=3,
+        num_classes=1000,
+        global_pool='avg',
+        img_size=224,
+        patch_size=4,
+        embed_dim=96,
+        depths=(2, 2, 6, 2),
+        num_heads=(3, 6, 12, 24),
+        mlp_ratio=4.0,
+        drop_rate=0.0,
+        drop_path_rate=0.0,
+        input_gate=False,
+        forget_gate=False,
+        shortcut=False,
+        normalise=True,
+        single_head=False,
+        block='attention+mlp',
+        pos=(),
+        scan=(),
+    ):
         if len(depths) != len(num_heads):
             raise ValueError(f'depths {depths} and num_heads {num_heads} differ in length.')
-        design = Design(
-            input_gate, forget_gate, shortcut, normalise, single_head, block, pos, scan
-        )
+        design = Design(input_gate, forget_gate, shortcut, normalise, single_head, block, pos, scan)
         widths = [embed_dim * 2**i for i in range(len(depths))]
         rates = drop_path_rates(drop_path_rate, depths)
         stem = PatchEmbed(in_chans, embed_dim, patch_size)

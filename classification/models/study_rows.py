@@ -37,8 +37,15 @@ ROWS = {
     'rope': Row(dict(pos=('rope',)), 28, 4.5, 1113, 80.0),
     # All six designs: Mamba's block in this layout.
     'mamba': Row(
-        dict(input_gate=True, forget_gate=True, shortcut=True, normalise=False, single_head=True,
-             block='gated', scan=('row',))
+        dict(
+            input_gate=True,
+            forget_gate=True,
+            shortcut=True,
+            normalise=False,
+            single_head=True,
+            block='gated',
+            scan=('row',),
+        )
     ),
     # Not rows of the paper: tokens read only those before them. MambaOut's question, whether a task
     # of understanding can do with that; order alone also tells positions, unlike CPE's neighbours.
@@ -46,14 +53,11 @@ ROWS = {
     'cpe_causal': Row(dict(pos=('cpe',), scan=('row',))),
     # The winners, and what stands in for the forget gate: MILA's block in this layout.
     'winners': Row(dict(block='gated+mlp', pos=('lepe', 'cpe', 'rope'))),
-}  # fmt: skip
+}
 
 default_cfgs = generate_default_cfgs(
-    {
-        f'study_{row}': default_cfg(first_conv='patch_embed.proj', classifier='head')
-        for row in ROWS
-    }
-)  # fmt: skip
+    {f'study_{row}': default_cfg(first_conv='patch_embed.proj', classifier='head') for row in ROWS}
+)
 
 
 def _register(row):

@@ -81,8 +81,9 @@ def _column(vector):
     return vector[..., :, None]
 
 
-def unified_attention(q, k, v, delta=None, a=None, D=None, x=None, normalise=True, causal=False,
-                      rotated=None):  # fmt: skip
+def unified_attention(
+    q, k, v, delta=None, a=None, D=None, x=None, normalise=True, causal=False, rotated=None
+):
     """The formula by its fast forms.
 
     Args:

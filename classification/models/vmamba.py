@@ -61,9 +61,14 @@ def _kernel_scan(x, delta, A, B, C, D):
         return t.transpose(2, 3).contiguous()
 
     y = scan_kernel(
-        tokens_last(x).flatten(1, 2), tokens_last(delta).flatten(1, 2), A.reshape(-1, 1),
-        tokens_last(B), tokens_last(C), D.flatten(), delta_softplus=True,
-    )  # fmt: skip
+        tokens_last(x).flatten(1, 2),
+        tokens_last(delta).flatten(1, 2),
+        A.reshape(-1, 1),
+        tokens_last(B),
+        tokens_last(C),
+        D.flatten(),
+        delta_softplus=True,
+    )
     return y.unflatten(1, A.shape).transpose(2, 3)
 
 
@@ -188,15 +193,26 @@ class VMamba(StagedModel):
     min_size = 32
     top_name = 'classifier'
 
-    def __init__(self, in_chans=3, num_classes=1000, global_pool='avg', embed_dim=96,
-                 depths=(2, 2, 8, 2), ssm_ratio=1.0, mlp_ratio=4.0, drop_rate=0.0,
-                 drop_path_rate=0.0):  # fmt: skip
+    def __init__(
+        self,
+        in_chans=3,
+        num_classes=1000,
+        global_pool='avg',
+        embed_dim=96,
+        depths=(2, 2, 8, 2),
+        ssm_ratio=1.0,
+        mlp_ratio=4.0,
+        drop_rate=0.0,
+        drop_path_rate=0.0,
+    ):
         widths = [embed_dim * 2**i for i in range(len(depths))]
         rates = drop_path_rates(drop_path_rate, depths)
         stem = nn.Sequential(
-            *conv_norm(in_chans, embed_dim // 2), Permute(*TO_NCHW), nn.GELU(),
+            *conv_norm(in_chans, embed_dim // 2),
+            Permute(*TO_NCHW),
+            nn.GELU(),
             *conv_norm(embed_dim // 2, embed_dim),
-        )  # fmt: skip
+        )
         stages = [
             Stage(
                 [Block(width, ssm_ratio, mlp_ratio, rate) for rate in rates[i]],
@@ -239,12 +255,14 @@ class VMamba(StagedModel):
 default_cfgs = generate_default_cfgs(
     {
         f'vmamba_{arch}.in1k': default_cfg(
-            first_conv='patch_embed.0', classifier='classifier.head', license='mit',
+            first_conv='patch_embed.0',
+            classifier='classifier.head',
+            license='mit',
             origin_url='https://github.com/MzeroMiko/VMamba',
         )
         for arch in ARCHS
     }
-)  # fmt: skip
+)
 
 
 def _create_vmamba(arch, pretrained, kwargs):

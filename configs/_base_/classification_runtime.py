@@ -7,8 +7,13 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=100),
     checkpoint=dict(
         # The best by what Accuracy names first: the average's top-1 where there is one.
-        type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='auto', rule='greater'),
-)  # fmt: skip
+        type='CheckpointHook',
+        interval=1,
+        max_keep_ckpts=1,
+        save_best='auto',
+        rule='greater',
+    ),
+)
 custom_hooks = [
     dict(type='CheckClasses'),
     dict(type='Curves'),

@@ -25,6 +25,10 @@ auto_scale_lr = dict(base_batch_size=4096)
 param_scheduler = [
     dict(type='LinearLR', start_factor=2.5e-4, end=20, convert_to_iter_based=True),
     dict(
-        type='CosineAnnealingLR', eta_min_ratio=2.5e-3, begin=20, end=300,
-        convert_to_iter_based=True),
-]  # fmt: skip
+        type='CosineAnnealingLR',
+        eta_min_ratio=2.5e-3,
+        begin=20,
+        end=300,
+        convert_to_iter_based=True,
+    ),
+]

@@ -15,20 +15,33 @@ model = dict(
     mixup=dict(mixup_alpha=0.8, cutmix_alpha=1.0, prob=1.0, switch_prob=0.5, mode='batch'),
 )
 augment = dict(
-    type='TimmTransform', is_training=True, input_size=32, interpolation='bicubic',
-    scale=(0.8, 1.0), ratio=(0.9, 1.1), hflip=0.0, auto_augment='rand-m9-mstd0.5-inc1',
-    re_prob=0.25, re_mode='pixel', re_count=1)  # fmt: skip
+    type='TimmTransform',
+    is_training=True,
+    input_size=32,
+    interpolation='bicubic',
+    scale=(0.8, 1.0),
+    ratio=(0.9, 1.1),
+    hflip=0.0,
+    auto_augment='rand-m9-mstd0.5-inc1',
+    re_prob=0.25,
+    re_mode='pixel',
+    re_count=1,
+)
 train_dataloader = dict(
     num_workers=1,
     dataset=dict(
         data_root='data/digits-plain/imagenet/train',
         indices=list(range(0, 5748, 4)),  # the first of four pictures of each sample
-        pipeline=[dict(type='ReadImage'), augment]))  # fmt: skip
+        pipeline=[dict(type='ReadImage'), augment],
+    ),
+)
 plain = dict(type='TimmTransform', input_size=32, crop_pct=1.0, interpolation='bicubic')
 val_dataloader = dict(
     num_workers=1,
     dataset=dict(
-        data_root='data/digits-plain/imagenet/val', pipeline=[dict(type='ReadImage'), plain]))
+        data_root='data/digits-plain/imagenet/val', pipeline=[dict(type='ReadImage'), plain]
+    ),
+)
 test_dataloader = val_dataloader
 
 param_scheduler = [

@@ -20,7 +20,10 @@ model = dict(
     data_preprocessor=dict(size=(128, 128)),
     backbone=dict(_delete_=True, type='MILA', arch=_base_.arch),
     decode_head=dict(
-        in_channels=_base_.widths, channels=64, num_classes=11, norm_cfg=norm_cfg,
+        in_channels=_base_.widths,
+        channels=64,
+        num_classes=11,
+        norm_cfg=norm_cfg,
         dropout_ratio=0.0,
     ),
     auxiliary_head=dict(

@@ -19,19 +19,29 @@ _base_ = [
 plain = dict(type='TimmTransform', input_size=32, crop_pct=1.0, interpolation='bicubic')
 pipeline = [dict(type='ReadImage'), plain]
 train_dataloader = dict(
-    num_workers=0, persistent_workers=False,
-    dataset=dict(data_root='data/digits-plain/imagenet/train', pipeline=pipeline))  # fmt: skip
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(data_root='data/digits-plain/imagenet/train', pipeline=pipeline),
+)
 val_dataloader = dict(
-    num_workers=0, persistent_workers=False,
-    dataset=dict(data_root='data/digits-plain/imagenet/val', pipeline=pipeline))  # fmt: skip
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(data_root='data/digits-plain/imagenet/val', pipeline=pipeline),
+)
 test_dataloader = val_dataloader
 
 model = dict(
     type='ImageClassifier',
     model=dict(
-        name='study_baseline', num_classes=10, img_size=32, embed_dim=32, depths=(2, 2),
-        num_heads=(4, 8)),
-    label_smoothing=0.1)  # fmt: skip
+        name='study_baseline',
+        num_classes=10,
+        img_size=32,
+        embed_dim=32,
+        depths=(2, 2),
+        num_heads=(4, 8),
+    ),
+    label_smoothing=0.1,
+)
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
 auto_scale_lr = dict(base_batch_size=64)

@@ -212,8 +212,9 @@ def test_frozen_stages(frozen_stages):
         assert (gradient is None) == name.startswith(frozen), name
     for name, module in model.named_modules():
         if isinstance(module, nn.BatchNorm2d):
-            same = torch.equal(model.state_dict()[f'{name}.running_mean'],
-                               before[f'{name}.running_mean'])  # fmt: skip
+            same = torch.equal(
+                model.state_dict()[f'{name}.running_mean'], before[f'{name}.running_mean']
+            )
             assert same == name.startswith(frozen), name
     # Frozen stages drop no paths: their maps do not change from one call to the next.
     for y, again in zip(maps[: max(frozen_stages, 0)], model(images()), strict=False):

@@ -12,10 +12,14 @@ from classification.data import DataError
 
 @pytest.mark.parametrize(
     'root, cure',
-    [('data/digits/x', 'make_digits.py'), ('data/coco', 'COCO goes to'),
-     ('data/ade', 'ADE20K goes to'), ('data/imagenet', 'ImageNet goes to'),
-     ('elsewhere', 'set data_root')],
-)  # fmt: skip
+    [
+        ('data/digits/x', 'make_digits.py'),
+        ('data/coco', 'COCO goes to'),
+        ('data/ade', 'ADE20K goes to'),
+        ('data/imagenet', 'ImageNet goes to'),
+        ('elsewhere', 'set data_root'),
+    ],
+)
 def test_missing_data_has_a_cure(root, cure, config):
     cfg = config('classification', **{'val_dataloader.dataset.data_root': root})
     check_data(cfg, 'train')
@@ -27,9 +31,10 @@ def test_datasets_in_wrappers_and_evaluators_are_checked_too(config, here):
     cfg = config('detection')
     inner = cfg.train_dataloader.dataset
     cfg.train_dataloader.dataset = dict(
-        type='RepeatDataset', times=2,
+        type='RepeatDataset',
+        times=2,
         dataset=dict(type='ConcatDataset', datasets=[inner, dict(inner, data_root='none')]),
-    )  # fmt: skip
+    )
     with pytest.raises(DataError, match='none/train2017 does not exist'):
         check_data(cfg, 'train')
     cfg.val_evaluator.ann_file = 'none.json'
@@ -41,8 +46,9 @@ def test_the_first_image_of_an_annotation_file_must_be_there(config):
     cfg = config('detection', **{'train_dataloader.dataset.data_prefix.img': 'val2017/'})
     with pytest.raises(DataError, match='val2017/000000000005.png does not exist'):
         path = Path('annotations.json')
-        content = json.loads(Path(
-            'data/digits/coco/annotations/instances_train2017.json').read_text())  # fmt: skip
+        content = json.loads(
+            Path('data/digits/coco/annotations/instances_train2017.json').read_text()
+        )
         content['images'] = content['images'][4:]
         path.write_text(json.dumps(content))
         cfg.train_dataloader.dataset.ann_file = str(path.absolute())

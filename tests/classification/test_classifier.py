@@ -251,10 +251,14 @@ def test_reset_head_of_another_model(tmp_path):
     assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
 
 
-@pytest.mark.parametrize('init_cfg', [
-    dict(type='Kaiming'), dict(type='Pretrained', checkpont='x.pth'),
-    dict(type='Pretrained', checkpoint='x.pth', strict=False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'init_cfg',
+    [
+        dict(type='Kaiming'),
+        dict(type='Pretrained', checkpont='x.pth'),
+        dict(type='Pretrained', checkpoint='x.pth', strict=False),
+    ],
+)
 def test_bad_init_cfg(init_cfg):
     with pytest.raises(ValueError, match='init_cfg'):
         build(init_cfg=init_cfg).init_weights()

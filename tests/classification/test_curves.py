@@ -12,12 +12,18 @@ from classification.curves import draw_curves, read_scalar
 def logs(tmp_path):
     """A run that was stopped after two epochs of two iterations, and one that went on in it."""
     lines = {
-        'a/20260101_000000': [dict(loss=4.0, lr=0.1, step=1), dict(loss=3.0, lr=0.1, step=2),
-                              {'accuracy/top1': 10.0, 'accuracy/ema_top1': 5.0, 'step': 1},
-                              dict(loss=9.0, lr=0.1, step=3)],
-        'b/20260102_000000': [dict(loss=2.0, lr=0.2, step=3), dict(loss=1.0, lr=0.2, step=4),
-                              {'accuracy/top1': 20.0, 'accuracy/ema_top1': 15.0, 'step': 2}],
-    }  # fmt: skip
+        'a/20260101_000000': [
+            dict(loss=4.0, lr=0.1, step=1),
+            dict(loss=3.0, lr=0.1, step=2),
+            {'accuracy/top1': 10.0, 'accuracy/ema_top1': 5.0, 'step': 1},
+            dict(loss=9.0, lr=0.1, step=3),
+        ],
+        'b/20260102_000000': [
+            dict(loss=2.0, lr=0.2, step=3),
+            dict(loss=1.0, lr=0.2, step=4),
+            {'accuracy/top1': 20.0, 'accuracy/ema_top1': 15.0, 'step': 2},
+        ],
+    }
     for name, content in lines.items():
         file = tmp_path / name / 'vis_data/scalars.json'
         file.parent.mkdir(parents=True)
@@ -35,7 +41,8 @@ def test_the_picture(logs, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
         'matplotlib.axes.Axes.plot',
-        lambda self, x, y, label, **_: drawn.append((label, list(x), list(y))))  # fmt: skip
+        lambda self, x, y, label, **_: drawn.append((label, list(x), list(y))),
+    )
     draw_curves(logs, 2, tmp_path / 'curves.png')
     assert drawn == [
         ('training', [0.5, 1.0, 1.5, 2.0], [4.0, 3.0, 2.0, 1.0]),

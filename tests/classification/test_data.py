@@ -55,8 +55,12 @@ def listing(dataset):
 def test_image_folder(root):
     dataset = build(root)
     assert dataset.metainfo['classes'] == ['a', 'b', 'c']
-    assert listing(dataset) == [('a/deep/1.jpg', 0), ('b/10.JPEG', 1), ('b/2.png', 1),
-                                ('c/1.png', 2)]  # fmt: skip
+    assert listing(dataset) == [
+        ('a/deep/1.jpg', 0),
+        ('b/10.JPEG', 1),
+        ('b/2.png', 1),
+        ('c/1.png', 2),
+    ]
     assert dataset[1]['inputs'].shape == (3, 32, 32) and dataset[1]['targets'] == 1
 
 
@@ -70,12 +74,18 @@ def test_named_classes(root, tmp_path):
         assert [label for _, label in listing(dataset)] == [3, 2, 2, 0]
 
 
-@pytest.mark.parametrize('damage, message', [
-    (lambda root: root / 'nowhere', r'nowhere does not exist: put'),
-    (lambda root: root / 'a/deep', r'deep has no folders'),
-    (lambda root: (root / 'd').mkdir() or root, r'/d holds no image \(.*\.jpg.*remove the folder'),
-    (lambda root: (root / 'c/1.png').unlink() or root, r'/c holds no image'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'damage, message',
+    [
+        (lambda root: root / 'nowhere', r'nowhere does not exist: put'),
+        (lambda root: root / 'a/deep', r'deep has no folders'),
+        (
+            lambda root: (root / 'd').mkdir() or root,
+            r'/d holds no image \(.*\.jpg.*remove the folder',
+        ),
+        (lambda root: (root / 'c/1.png').unlink() or root, r'/c holds no image'),
+    ],
+)
 def test_bad_folder(root, damage, message):
     folder = damage(root)
     with pytest.raises(DataError, match=message):
@@ -99,8 +109,10 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-400])
 
 
-@pytest.mark.parametrize('damage', [cut, Path.unlink, lambda path: path.write_text('<html>'),
-                                    lambda path: path.write_bytes(b'')])  # fmt: skip
+@pytest.mark.parametrize(
+    'damage',
+    [cut, Path.unlink, lambda path: path.write_text('<html>'), lambda path: path.write_bytes(b'')],
+)
 @pytest.mark.parametrize('name', ['b/2.png', 'b/10.JPEG'])
 def test_unreadable_image(root, name, damage):
     dataset = build(root)
@@ -130,8 +142,16 @@ def pack(root, kind, prefix='', compress=False):
 @pytest.fixture
 def folder(tmp_path):
     """Images of three classes in a folder of its own."""
-    for i, name in enumerate(['b/2.png', 'b/10.JPEG', 'a/deep/1.jpg', 'a/2.jpg', 'c/' + 120 * 'x'
-                              + '.png', '.cache/1.png']):  # fmt: skip
+    for i, name in enumerate(
+        [
+            'b/2.png',
+            'b/10.JPEG',
+            'a/deep/1.jpg',
+            'a/2.jpg',
+            'c/' + 120 * 'x' + '.png',
+            '.cache/1.png',
+        ]
+    ):
         picture(tmp_path / 'train' / name, seed=i)
     (tmp_path / 'train/b/notes.txt').write_text('no image')
     return tmp_path / 'train'
@@ -142,9 +162,17 @@ def archive_dataset(path, kind='ImageArchive', size=32, **kwargs):
     return DATASETS.build(dict(type=kind, data_root=str(path), pipeline=pipeline, **kwargs))
 
 
-@pytest.mark.parametrize('kind, prefix, compress', [
-    ('tar', '', False), ('tar', 'train', False), ('tar', './', False), ('zip', '', False),
-    ('zip', 'train/', False), ('zip', '', True)])  # fmt: skip
+@pytest.mark.parametrize(
+    'kind, prefix, compress',
+    [
+        ('tar', '', False),
+        ('tar', 'train', False),
+        ('tar', './', False),
+        ('zip', '', False),
+        ('zip', 'train/', False),
+        ('zip', '', True),
+    ],
+)
 def test_an_archive_is_the_folder(folder, kind, prefix, compress):
     """The same classes, order and images, read by several workers that the process forks."""
     path = pack(folder, kind, prefix, compress)
@@ -153,8 +181,10 @@ def test_an_archive_is_the_folder(folder, kind, prefix, compress):
     assert dataset.metainfo == expected.metainfo
     assert listing(dataset) == listing(expected)
     dataset[0]  # opened before the workers are forked
-    loaders = [torch.utils.data.DataLoader(d, num_workers=workers, batch_size=1)
-               for d, workers in ((expected, 0), (dataset, 2))]  # fmt: skip
+    loaders = [
+        torch.utils.data.DataLoader(d, num_workers=workers, batch_size=1)
+        for d, workers in ((expected, 0), (dataset, 2))
+    ]
     for ours, theirs in zip(*loaders, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
     assert {file: file.stat().st_mtime_ns for file in folder.parent.rglob('*')} == before
@@ -177,8 +207,10 @@ def test_a_tar_of_tars(folder):
             with tarfile.open(folder / f'{name}.tar', 'w') as one:
                 one.add(folder / name, '.')
             whole.add(folder / f'{name}.tar', f'{name}.tar')
-    expected, dataset = archive_dataset(folder, 'ImageFolder'), archive_dataset(
-        folder.parent / 'whole.tar')  # fmt: skip
+    expected, dataset = (
+        archive_dataset(folder, 'ImageFolder'),
+        archive_dataset(folder.parent / 'whole.tar'),
+    )
     assert listing(dataset) == listing(expected)
     for i in range(len(expected)):
         torch.testing.assert_close(dataset[i], expected[i], rtol=0, atol=0)
@@ -215,13 +247,16 @@ def no_folders(path):
         file.writestr('1.png', 'none')
 
 
-@pytest.mark.parametrize('damage, message', [
-    (Path.unlink, 'train.zip does not exist: put it there'),
-    (half, r'train.zip is damaged, or no .zip and no uncompressed .tar \(.*make it again'),
-    (lambda path: path.write_text('<html>'), 'train.zip is damaged'),
-    (no_images, r'train.zip has no images \(.*expected CLASS/NAME'),
-    (no_folders, 'or some outside of folders'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'damage, message',
+    [
+        (Path.unlink, 'train.zip does not exist: put it there'),
+        (half, r'train.zip is damaged, or no .zip and no uncompressed .tar \(.*make it again'),
+        (lambda path: path.write_text('<html>'), 'train.zip is damaged'),
+        (no_images, r'train.zip has no images \(.*expected CLASS/NAME'),
+        (no_folders, 'or some outside of folders'),
+    ],
+)
 def test_bad_archives(folder, damage, message):
     path = pack(folder, 'zip')
     damage(path)
@@ -274,12 +309,15 @@ def test_lists(folder):
     assert named.metainfo['classes'] == ['x', 'y', 'z'] and listing(named) == [('a/2.jpg', 1)]
 
 
-@pytest.mark.parametrize('text, classes, message', [
-    ('', None, 'list.txt lists no image: expected'),
-    ('a/2.jpg 0\nb/2.png', None, r'list.txt has no label in line 2 \(b/2.png\)'),
-    ('a/2.jpg 3', ['x', 'y'], 'list.txt has label 3, metainfo names 2 classes'),
-    ('a/2.jpg cat', ['x', 'y'], 'list.txt/cat is none of the 2 classes'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'text, classes, message',
+    [
+        ('', None, 'list.txt lists no image: expected'),
+        ('a/2.jpg 0\nb/2.png', None, r'list.txt has no label in line 2 \(b/2.png\)'),
+        ('a/2.jpg 3', ['x', 'y'], 'list.txt has label 3, metainfo names 2 classes'),
+        ('a/2.jpg cat', ['x', 'y'], 'list.txt/cat is none of the 2 classes'),
+    ],
+)
 def test_bad_lists(folder, text, classes, message):
     with pytest.raises(DataError, match=message):
         listed(folder, text, **(dict(metainfo=dict(classes=classes)) if classes else {}))
@@ -300,8 +338,9 @@ def test_imagenet_evaluation(tmp_path):
     pixels = picture(tmp_path / 'x.png', size=(300, 256))
     result = Compose(pipeline(IMAGENET, 'test'))(dict(img_path=tmp_path / 'x.png', gt_label=3))
     crop = torch.from_numpy(pixels[16:240, 38:262]).permute(2, 0, 1) / 255
-    mean, std = (torch.tensor(v)[:, None, None]
-                 for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))  # fmt: skip
+    mean, std = (
+        torch.tensor(v)[:, None, None] for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+    )
     torch.testing.assert_close(result['inputs'], (crop - mean) / std)
     assert result['targets'] == 3
 
@@ -311,8 +350,10 @@ def test_transforms_of_configs(tmp_path, config, size):
     """Training draws anew each time, evaluation never; both end at the model's size."""
     picture(tmp_path / 'x.png', size=(80, 80))
     train, val = (Compose(pipeline(config, split)) for split in ('train', 'val'))
-    draws = [[transform(dict(img_path=tmp_path / 'x.png'))['inputs'] for _ in range(2)]
-             for transform in (train, val)]  # fmt: skip
+    draws = [
+        [transform(dict(img_path=tmp_path / 'x.png'))['inputs'] for _ in range(2)]
+        for transform in (train, val)
+    ]
     assert all(image.shape == (3, size, size) for pair in draws for image in pair)
     assert not torch.equal(*draws[0])
     assert torch.equal(*draws[1])
@@ -320,9 +361,12 @@ def test_transforms_of_configs(tmp_path, config, size):
 
 def test_recipe_of_imagenet():
     text = repr(TRANSFORMS.build(pipeline(IMAGENET, 'train')[1]))
-    for part in ('RandomResizedCropAndInterpolation(size=(224, 224), scale=(0.08, 1.0), '
-                 'ratio=(0.75, 1.3333), interpolation=bicubic)',
-                 'RandomHorizontalFlip(p=0.5)', 'RandAugment(n=2,'):  # fmt: skip
+    for part in (
+        'RandomResizedCropAndInterpolation(size=(224, 224), scale=(0.08, 1.0), '
+        'ratio=(0.75, 1.3333), interpolation=bicubic)',
+        'RandomHorizontalFlip(p=0.5)',
+        'RandAugment(n=2,',
+    ):
         assert part in text, part
     erasing = TRANSFORMS.build(pipeline(IMAGENET, 'train')[1]).transform.transforms[-1]
     assert (erasing.probability, erasing.max_count, erasing.per_pixel) == (0.25, 1, True)
@@ -339,9 +383,15 @@ def test_unknown_argument():
 
 def test_batches(root):
     """What the model gets."""
-    loader = Runner.build_dataloader(dict(
-        dataset=build(root), batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler'),
-        collate_fn=dict(type='default_collate')))  # fmt: skip
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=build(root),
+            batch_size=4,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler'),
+            collate_fn=dict(type='default_collate'),
+        )
+    )
     batch = next(iter(loader))
     assert batch['inputs'].shape == (4, 3, 32, 32)
     assert batch['targets'].dtype == torch.int64
@@ -368,14 +418,19 @@ class Loop(BaseLoop):
         """Never called."""
 
 
-@pytest.mark.parametrize('train, val, message', [
-    ('abc', 'abc', None), ('abc', None, None), (None, 'abc', None),
-    ('ab', 'ab', 'data/train has 2 classes, the model 3: set'),
-    (None, 'ab', 'data/val has 2 classes'),
-    ('abc', 'ab', 'data/val has 2 classes'),
-    ('abc', 'abd', r'data/val has other classes than data/train \(c, d\)'),
-    ('abc', 'acb', 'in another order'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'train, val, message',
+    [
+        ('abc', 'abc', None),
+        ('abc', None, None),
+        (None, 'abc', None),
+        ('ab', 'ab', 'data/train has 2 classes, the model 3: set'),
+        (None, 'ab', 'data/val has 2 classes'),
+        ('abc', 'ab', 'data/val has 2 classes'),
+        ('abc', 'abd', r'data/val has other classes than data/train \(c, d\)'),
+        ('abc', 'acb', 'in another order'),
+    ],
+)
 def test_check_classes(train, val, message):
     runner = SimpleNamespace(
         model=SimpleNamespace(num_classes=3),

@@ -21,10 +21,14 @@ TINY = {
         type='TimmBackbone', name='convnext_atto', depths=(1, 1, 2, 1), dims=(8, 16, 24, 32)
     ),
     'swin': dict(
-        type='TimmBackbone', name='swin_tiny_patch4_window7_224', embed_dim=8, depths=(1, 1, 2, 1),
-        num_heads=(1, 1, 1, 1), window_size=2,
+        type='TimmBackbone',
+        name='swin_tiny_patch4_window7_224',
+        embed_dim=8,
+        depths=(1, 1, 2, 1),
+        num_heads=(1, 1, 1, 1),
+        window_size=2,
     ),
-}  # fmt: skip
+}
 SUBSETS = [(0, 1, 2, 3), (0, 2), (1,)]
 
 

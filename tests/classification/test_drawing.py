@@ -18,7 +18,9 @@ def image():
 
 def test_colours_are_the_palette_or_all_different():
     assert drawing.class_colours(dict(classes='ab', palette=[[1, 2, 3], [4, 5, 6], [7, 8, 9]])) == [
-        (1, 2, 3), (4, 5, 6)]  # fmt: skip
+        (1, 2, 3),
+        (4, 5, 6),
+    ]
     colours = drawing.class_colours(dict(classes=range(150), palette=[[1, 2, 3]]))
     assert len(set(colours)) == 150
     assert all(0 <= part <= 255 for colour in colours for part in colour)
@@ -34,8 +36,11 @@ def test_instances_are_painted_where_their_masks_are(image):
     masks = np.zeros((2, 40, 60), dtype=np.uint8)
     masks[0, 10:30, 10:30] = masks[1, 20:40, 20:50] = 1
     boxes = np.array([[10, 10, 30, 30], [20, 20, 50, 40.0]])
-    picture = np.asarray(drawing.draw_instances(
-        image, boxes, np.array([0, 1]), CLASSES, PALETTE, masks, np.array([0.9, 0.8])))  # fmt: skip
+    picture = np.asarray(
+        drawing.draw_instances(
+            image, boxes, np.array([0, 1]), CLASSES, PALETTE, masks, np.array([0.9, 0.8])
+        )
+    )
     assert tuple(picture[8 * 25, 8 * 25]) == (152, 25, 88)  # both: the surer one, red, on top
     assert tuple(picture[8 * 28, 8 * 40]) == (50, 50, 177)
     assert tuple(picture[5, 5]) == (100, 100, 100)

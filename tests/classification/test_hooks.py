@@ -135,8 +135,9 @@ def test_validation_scores_both_in_one_pass(short, here):
 def test_other_models_start_from_the_average(short, here):
     _, hook, _ = train(short())
     average = hook.average.module.state_dict()
-    dense = MODELS.build(dict(type='MILA', arch=dict(
-        embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2))))  # fmt: skip
+    dense = MODELS.build(
+        dict(type='MILA', arch=dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2)))
+    )
     load_weights(dense, here / 'w/epoch_1.pth', missing=('norm',), unexpected=('norm.', 'head.'))
     for name, value in dense.state_dict().items():
         assert name.startswith('norm') or torch.equal(value, average[f'backbone.{name}']), name

@@ -28,11 +28,14 @@ def evaluate(metric, made, size, batch=7):
     return metric.evaluate(size)
 
 
-@pytest.mark.parametrize('topk, expected', [
-    ((1, 5), {'accuracy/top1': 10.0, 'accuracy/top5': 50.0}),
-    ((3,), {'accuracy/top3': 30.0}),
-    ((1, 10, 11), {'accuracy/top1': 10.0, 'accuracy/top10': 100.0}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'topk, expected',
+    [
+        ((1, 5), {'accuracy/top1': 10.0, 'accuracy/top5': 50.0}),
+        ((3,), {'accuracy/top3': 30.0}),
+        ((1, 10, 11), {'accuracy/top1': 10.0, 'accuracy/top10': 100.0}),
+    ],
+)
 def test_by_hand(topk, expected):
     metric = METRICS.build(dict(type='Accuracy', topk=topk))
     assert evaluate(metric, samples(), 50) == expected
@@ -41,7 +44,9 @@ def test_by_hand(topk, expected):
 def test_uneven_share_of_hits():
     metric = METRICS.build(dict(type='Accuracy', prefix='ema'))
     assert evaluate(metric, samples(13), 13) == {
-        'ema/top1': pytest.approx(200 / 13), 'ema/top5': pytest.approx(800 / 13)}  # fmt: skip
+        'ema/top1': pytest.approx(200 / 13),
+        'ema/top5': pytest.approx(800 / 13),
+    }
 
 
 def test_the_average_beside_the_model():
@@ -52,8 +57,12 @@ def test_the_average_beside_the_model():
         sample['ema_scores'] = torch.nn.functional.one_hot(sample['target'], 10)
     result = evaluate(METRICS.build(dict(type='Accuracy')), made, 50)
     # Samples 5 to 9 of each ten are in the last half of the ranking, the worst is number 9.
-    assert result == {'accuracy/ema_top1': 20.0, 'accuracy/ema_top5': 60.0,
-                      'accuracy/top1': 10.0, 'accuracy/top5': 50.0}  # fmt: skip
+    assert result == {
+        'accuracy/ema_top1': 20.0,
+        'accuracy/ema_top5': 60.0,
+        'accuracy/top1': 10.0,
+        'accuracy/top5': 50.0,
+    }
     assert next(iter(result)) == 'accuracy/ema_top1'  # which save_best='auto' goes by
 
 
@@ -79,8 +88,9 @@ def _process(rank, world, folder):
 @pytest.mark.parametrize('world', [2, 3])
 def test_same_for_any_number_of_processes(tmp_path, world):
     context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=_process, args=(rank, world, tmp_path))
-                 for rank in range(world)]  # fmt: skip
+    processes = [
+        context.Process(target=_process, args=(rank, world, tmp_path)) for rank in range(world)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -89,4 +99,6 @@ def test_same_for_any_number_of_processes(tmp_path, world):
     assert [process.exitcode for process in processes] == [0] * world
     for rank in range(world):
         assert json.loads((tmp_path / f'{rank}.json').read_text()) == {
-            'accuracy/top1': 10.0, 'accuracy/top5': 50.0}  # fmt: skip
+            'accuracy/top1': 10.0,
+            'accuracy/top5': 50.0,
+        }

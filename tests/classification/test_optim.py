@@ -11,11 +11,17 @@ from torch import nn
 from classification.optim import parameter_depths
 
 LR, DECAY = 0.1, 0.05
-MILA = dict(name='mila_tiny', num_classes=5, embed_dim=8, depths=(1, 2, 1, 1),
-            num_heads=(1, 2, 2, 4))  # fmt: skip
+MILA = dict(
+    name='mila_tiny', num_classes=5, embed_dim=8, depths=(1, 2, 1, 1), num_heads=(1, 2, 2, 4)
+)
 VMAMBA = dict(name='vmamba_tiny', num_classes=5, embed_dim=8, depths=(1, 2, 1, 1), ssm_ratio=1.0)
-SWIN = dict(name='swin_tiny_patch4_window7_224', num_classes=5, embed_dim=8, depths=(1, 2, 1, 1),
-            num_heads=(1, 1, 1, 1))  # fmt: skip
+SWIN = dict(
+    name='swin_tiny_patch4_window7_224',
+    num_classes=5,
+    embed_dim=8,
+    depths=(1, 2, 1, 1),
+    num_heads=(1, 1, 1, 1),
+)
 MAMBAOUT = dict(name='mambaout_femto', num_classes=5, depths=(1, 2, 1, 1), dims=(8, 8, 8, 16))
 
 
@@ -25,9 +31,12 @@ def classifier(model):
 
 def built(model, **paramwise):
     """name -> (learning rate, weight decay), and the optimiser's groups."""
-    cfg = ConfigDict(type='OptimWrapper', constructor='TimmParamGroups',
-                     optimizer=dict(type='AdamW', lr=LR, weight_decay=DECAY),
-                     paramwise_cfg=paramwise)  # fmt: skip
+    cfg = ConfigDict(
+        type='OptimWrapper',
+        constructor='TimmParamGroups',
+        optimizer=dict(type='AdamW', lr=LR, weight_decay=DECAY),
+        paramwise_cfg=paramwise,
+    )
     groups = build_optim_wrapper(model, cfg).optimizer.param_groups
     settings = {id(p): (g['lr'], g['weight_decay']) for g in groups for p in g['params']}
     return {n: settings[id(p)] for n, p in model.named_parameters() if p.requires_grad}, groups
@@ -56,11 +65,18 @@ def test_groups_are_those_of_timm(model, layer_decay):
 
 def test_layers_of_a_classifier_by_hand():
     settings, _ = built(classifier(MILA), layer_decay=0.5)
-    steps = ['patch_embed.conv1.conv.weight', 'layers.0.blocks.0.norm1.weight',
-             'layers.0.downsample.conv.0.conv.weight', 'layers.1.blocks.0.cpe1.bias',
-             'layers.1.blocks.1.mlp.fc1.weight', 'layers.1.downsample.conv.1.conv.weight',
-             'layers.2.blocks.0.in_proj.weight', 'layers.2.downsample.conv.2.norm.weight',
-             'layers.3.blocks.0.attn.qk.weight', 'head.weight']  # fmt: skip
+    steps = [
+        'patch_embed.conv1.conv.weight',
+        'layers.0.blocks.0.norm1.weight',
+        'layers.0.downsample.conv.0.conv.weight',
+        'layers.1.blocks.0.cpe1.bias',
+        'layers.1.blocks.1.mlp.fc1.weight',
+        'layers.1.downsample.conv.1.conv.weight',
+        'layers.2.blocks.0.in_proj.weight',
+        'layers.2.downsample.conv.2.norm.weight',
+        'layers.3.blocks.0.attn.qk.weight',
+        'head.weight',
+    ]
     rates = [settings[f'backbone.{name}'][0] for name in steps]
     assert rates == pytest.approx([LR * 0.5 ** (9 - i) for i in range(10)])
     # The last norm goes with the last block.
@@ -72,8 +88,9 @@ def test_the_layers_of_a_backbone_are_those_of_its_classifier(model):
     """What is no part of the backbone has the full rate, and no head means no other layers."""
     arch = {key: value for key, value in model.items() if key not in ('name', 'num_classes')}
     kind = 'MILA' if model is MILA else 'VMamba'
-    dense = nn.ModuleDict({
-        'backbone': MODELS.build(dict(type=kind, arch=arch)), 'neck': nn.Linear(2, 2)})  # fmt: skip
+    dense = nn.ModuleDict(
+        {'backbone': MODELS.build(dict(type=kind, arch=arch)), 'neck': nn.Linear(2, 2)}
+    )
     dense_settings, _ = built(dense, layer_decay=0.5)
     settings, _ = built(classifier(model), layer_decay=0.5)
     assert dense_settings['neck.weight'] == (LR, DECAY)
@@ -86,8 +103,9 @@ def test_other_options_stay():
     whole = classifier(MILA)
     for parameter in whole.backbone.layers[0].parameters():
         parameter.requires_grad_(False)
-    settings, _ = built(whole, layer_decay=0.5, norm_decay_mult=0.0,
-                        custom_keys={'head': dict(lr_mult=3.0)})  # fmt: skip
+    settings, _ = built(
+        whole, layer_decay=0.5, norm_decay_mult=0.0, custom_keys={'head': dict(lr_mult=3.0)}
+    )
     assert settings['backbone.head.weight'] == pytest.approx((3 * LR, DECAY))
     assert settings['backbone.norm.weight'][1] == 0 and settings['backbone.head.bias'][1] == DECAY
     assert not any(name.startswith('backbone.layers.0') for name in settings)

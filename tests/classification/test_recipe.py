@@ -40,7 +40,11 @@ def test_the_model_and_its_loss(recipe):
     assert model.label_smoothing == 0.1
     mixup = model.mixup
     assert (mixup.mixup_alpha, mixup.cutmix_alpha, mixup.mix_prob, mixup.switch_prob) == (
-        0.8, 1.0, 1.0, 0.5)  # fmt: skip
+        0.8,
+        1.0,
+        1.0,
+        0.5,
+    )
     assert mixup.mode == 'batch' and mixup.label_smoothing == 0.0  # the loss smooths
 
 
@@ -64,7 +68,11 @@ def test_the_augmentation(recipe):
     assert any('Increasing' in op.name for op in augment.ops)
     erase = next(step for step in steps if isinstance(step, RandomErasing))
     assert (erase.probability, erase.per_pixel, erase.min_count, erase.max_count) == (
-        0.25, True, 1, 1)  # fmt: skip
+        0.25,
+        True,
+        1,
+        1,
+    )
     # timm leaves colour jitter to RandAugment where both are given.
     assert cfg.train_dataloader.dataset.pipeline[1].color_jitter == 0.4
 
@@ -89,9 +97,17 @@ def test_the_evaluation(recipe):
 
 
 # Processes, images of each, batches of each update and images of each process: the same update.
-@pytest.mark.parametrize('processes, batch, accumulated, images', [
-    (1, 4, 1, 16), (1, 2, 2, 16), (1, 1, 4, 16), (2, 2, 1, 8), (2, 1, 2, 8), (4, 1, 1, 4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'processes, batch, accumulated, images',
+    [
+        (1, 4, 1, 16),
+        (1, 2, 2, 16),
+        (1, 1, 4, 16),
+        (2, 2, 1, 8),
+        (2, 1, 2, 8),
+        (4, 1, 1, 4),
+    ],
+)
 def test_the_learning_rate_of_each_update(processes, batch, accumulated, images, config):
     """Linear from 1/1000 to the peak in 20 epochs, then a cosine to 1/100, update by update."""
     cfg = config('recipe')

@@ -154,12 +154,16 @@ def test_one_checkpoint_is_always_there(config):
     'error, sentence',
     [
         (UsageError('Do this.'), 'Do this.'),
-        (DataError('Caught DataError.\n  Traceback\nclassification.data.DataError: x.png is bad.'),
-         'x.png is bad.'),
+        (
+            DataError(
+                'Caught DataError.\n  Traceback\nclassification.data.DataError: x.png is bad.'
+            ),
+            'x.png is bad.',
+        ),
         (KeyError('X is not in the mmengine::model registry. Please check'), 'X is not in the'),
         (TypeError("M.__init__() got an unexpected keyword argument 'a'"), "argument 'a'"),
     ],
-)  # fmt: skip
+)
 def test_an_expected_error_is_a_sentence(error, sentence, capsys):
     with pytest.raises(SystemExit) as stop, runtime.errors_in_one_sentence():
         raise error

@@ -29,10 +29,16 @@ class Chances:
 def draw(workers=0, epochs=2, seed=0, skip=0, **options):
     """The samples of some epochs, an array (epochs, N, 4)."""
     loader = Runner.build_dataloader(
-        dict(dataset=dict(type='Chances', size=10), batch_size=4, num_workers=workers,
-             sampler=dict(type='DefaultSampler', shuffle=True),
-             collate_fn=dict(type='default_collate'), **options),
-        seed=seed)  # fmt: skip
+        dict(
+            dataset=dict(type='Chances', size=10),
+            batch_size=4,
+            num_workers=workers,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            collate_fn=dict(type='default_collate'),
+            **options,
+        ),
+        seed=seed,
+    )
     passes = []
     for epoch in range(epochs):
         loader.batch_sampler.sampler.set_epoch(epoch)
@@ -77,8 +83,9 @@ def test_a_config_may_have_its_own_batch_sampler(config):
     assert loader.dataset.metainfo['classes'][0] == 'zero'
 
 
-@pytest.mark.parametrize('drop_last, accumulated, batches', [
-    (True, 1, 5), (True, 2, 4), (True, 3, 3), (False, 2, 6)])  # fmt: skip
+@pytest.mark.parametrize(
+    'drop_last, accumulated, batches', [(True, 1, 5), (True, 2, 4), (True, 3, 3), (False, 2, 6)]
+)
 def test_an_epoch_has_whole_updates_where_batches_are_left_out(drop_last, accumulated, batches):
     sampler = SequentialSampler(range(11))
     made = PlacedBatches(sampler, 2, drop_last=drop_last, accumulated=accumulated)

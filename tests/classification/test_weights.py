@@ -160,9 +160,17 @@ def test_formats(save, lines, content, where, is_ema):
 
 @pytest.mark.parametrize(
     'prefix',
-    ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.', 'backbone.',
-     'module.backbone.', 'backbone._orig_mod.', '_orig_mod.module.backbone.'],
-)  # fmt: skip
+    [
+        'module.',
+        '_orig_mod.',
+        'module._orig_mod.',
+        '_orig_mod.module.',
+        'backbone.',
+        'module.backbone.',
+        'backbone._orig_mod.',
+        '_orig_mod.module.backbone.',
+    ],
+)
 def test_prefixes(save, prefix):
     assert_loads(save({'state_dict': prefixed(prefix)}))
 
@@ -421,9 +429,11 @@ def test_a_foreign_file(save):
 def test_announced_differences_are_allowed_and_said(save, lines):
     model = nano(num_classes=0)
     assert_loads(
-        save({'model': STATE}), {n: v for n, v in STATE.items() if n in model.state_dict()},
-        model, unexpected=['head.'],
-    )  # fmt: skip
+        save({'model': STATE}),
+        {n: v for n, v in STATE.items() if n in model.state_dict()},
+        model,
+        unexpected=['head.'],
+    )
     assert lines[-1].endswith('[model]; left in the file: head')
 
     kept = nano().head.weight.clone()

@@ -44,15 +44,18 @@ def test_digits(here, pytestconfig):
 def test_scales_of_ade20k(tmp_path, pytestconfig):
     """Six scales from 2048x512, whatever the size on disk, each plain and flipped."""
     cfg = Config.fromfile(
-        pytestconfig.rootpath
-        / 'configs/segmentation/upernet_mila-t_8xb2-160k_ade20k-512x512.py'
+        pytestconfig.rootpath / 'configs/segmentation/upernet_mila-t_8xb2-160k_ade20k-512x512.py'
     )
     image = tmp_path / 'image.png'
     Image.fromarray(np.zeros((300, 400, 3), np.uint8)).save(image)
     Image.fromarray(np.ones((300, 400), np.uint8)).save(tmp_path / 'map.png')
     sample = dict(
-        img_path=str(image), seg_map_path=str(tmp_path / 'map.png'), seg_fields=[],
-        label_map=None, reduce_zero_label=True)  # fmt: skip
+        img_path=str(image),
+        seg_map_path=str(tmp_path / 'map.png'),
+        seg_fields=[],
+        label_map=None,
+        reduce_zero_label=True,
+    )
     with DefaultScope.overwrite_default_scope('mmseg'):
         packed = Compose(cfg.tta_pipeline)(sample)
     heights = [image.shape[1] for image in packed['inputs']]

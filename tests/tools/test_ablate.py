@@ -18,12 +18,15 @@ def test_a_variant_lacks_its_part_alone(variant, config, here):
     hooks = {type(hook).__name__ for hook in runner.hooks}
     present = {name for name in ('EMA', 'MESA') if name in hooks}
     present |= {'mixup'} if runner.model.mixup else set()
-    assert present == {
-        'complete': {'EMA', 'MESA', 'mixup'},
-        'without MESA': {'EMA', 'mixup'},
-        'without EMA': {'mixup'},
-        'without mixup': {'EMA', 'MESA'},
-    }[variant]
+    assert (
+        present
+        == {
+            'complete': {'EMA', 'MESA', 'mixup'},
+            'without MESA': {'EMA', 'mixup'},
+            'without EMA': {'mixup'},
+            'without mixup': {'EMA', 'MESA'},
+        }[variant]
+    )
 
 
 def test_its_config_has_all_of_the_recipe():

@@ -15,13 +15,13 @@ from classification.weights import CheckpointError, read_checkpoint, read_weight
 
 ROOT = Path(__file__).parents[2]
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
-CONFIG = '''
+CONFIG = """
 custom_imports = dict(imports=['classification'], allow_failed_imports=False)
 default_scope = 'mmengine'
 model = dict(type='ImageClassifier', model=dict(name='{name}', drop_path_rate=0.1, **{args}))
 test_dataloader = dict(dataset=dict(pipeline=[
     dict(type='ReadImage'), dict(type='TimmTransform', input_size=64, crop_pct=1.0)]))
-'''
+"""
 
 
 @pytest.fixture(scope='module')
@@ -40,8 +40,9 @@ def convert(script, tmp_path, monkeypatch):
 @pytest.fixture
 def official(oracle, convert):
     """The oracle's file, with other weights in training, and its config."""
-    other = {k: v + 1 if v.is_floating_point() else v
-             for k, v in oracle['checkpoint']['model'].items()}  # fmt: skip
+    other = {
+        k: v + 1 if v.is_floating_point() else v for k, v in oracle['checkpoint']['model'].items()
+    }
     torch.save({'model': other, 'state_dict_ema': oracle['checkpoint']['model']}, 'official.pth')
     text = CONFIG.format(name='mila_tiny', args=dict(num_classes=10, **NANO))
     Path('config.py').write_text(text)
@@ -52,8 +53,9 @@ def timm_logits(path, images, **args):
     return timm.create_model('mila_tiny', checkpoint_path=path, **args).eval()(images)
 
 
-@pytest.mark.parametrize('target, name', [
-    ('timm', 'out/a.pth'), ('safetensors', 'a.safetensors'), ('official', 'a.pth')])  # fmt: skip
+@pytest.mark.parametrize(
+    'target, name', [('timm', 'out/a.pth'), ('safetensors', 'a.safetensors'), ('official', 'a.pth')]
+)
 def test_timm_reads_the_file_with_the_same_logits(target, name, convert, official, oracle):
     convert(*official, '--to', target, '--out', name)
     logits = timm_logits(name, oracle['input'], num_classes=10, **NANO)
@@ -93,12 +95,16 @@ def test_card(convert, official):
         parameters=sum(p.numel() for p in MILA(num_classes=10, **NANO).parameters()),
         model_args=json.loads(json.dumps(NANO)),
         pretrained_cfg=dict(
-            input_size=[3, 64, 64], mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225],
-            interpolation='bilinear', crop_pct=1.0),
+            input_size=[3, 64, 64],
+            mean=[0.485, 0.456, 0.406],
+            std=[0.229, 0.224, 0.225],
+            interpolation='bilinear',
+            crop_pct=1.0,
+        ),
         ema=True,
         source='official.pth',
         metrics=metrics,
-    )  # fmt: skip
+    )
     with safe_open('a.safetensors', 'pt') as file:
         assert file.metadata() == dict(format='pt', architecture='mila_tiny', num_classes='10')
 
@@ -111,11 +117,14 @@ def test_metrics_are_those_of_the_written_set(ema, expected, convert, official):
     assert json.loads(Path('a.pth.json').read_text())['metrics'] == {'accuracy/top1': expected}
 
 
-@pytest.mark.parametrize('name, args', [
-    ('vmamba_tiny', dict(embed_dim=8, depths=(1, 1, 1, 1))),
-    ('study_mamba', dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1))),
-    ('mambaout_femto', dict(depths=(1, 1, 1, 1), dims=(8, 8, 8, 16))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'name, args',
+    [
+        ('vmamba_tiny', dict(embed_dim=8, depths=(1, 1, 1, 1))),
+        ('study_mamba', dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1))),
+        ('mambaout_femto', dict(depths=(1, 1, 1, 1), dims=(8, 8, 8, 16))),
+    ],
+)
 def test_other_models(name, args, convert, fails):
     model = timm.create_model(name, num_classes=3, **args).eval()
     torch.save({'state_dict': {f'backbone.{k}': v for k, v in model.state_dict().items()}}, 'm.pth')
@@ -164,21 +173,41 @@ def test_nothing_is_overwritten_or_left_half(script, convert, official, fails, m
     assert set(Path().iterdir()) == before
 
 
-@pytest.mark.parametrize('arguments, sentence', [
-    (['none.pth', '--to', 'timm', '--out', 'a.pth'], 'none.pth does not exist'),
-    (['plain.pth', '--to', 'timm', '--out', 'a.safetensors'], 'timm tells the formats by suffix'),
-    (['plain.pth', '--to', 'safetensors', '--out', 'a.pth'], 'timm tells the formats by suffix'),
-    (['plain.pth', '--to', 'timm', '--out', 'a.pth', '--ema'], 'holds no averaged (EMA) weights'),
-    (['plain.pth', '--to', 'timm', '--out', 'a.pth'], 'plain.pth fits no released size'),
-    (['plain.pth', '--to', 'timm', '--out', 'a.pth', '--name', 'mila_tiny'],
-     'plain.pth does not fit MILA'),
-    (['plain.pth', '--to', 'timm', '--out', 'a.pth', '--metrics', 'none.json'],
-     'none.json holds no metrics'),
-    (['plain.pth', '--to', 'timm', '--out', 'a.pth', '--name', 'mila_tinny'],
-     "timm has no model 'mila_tinny'; near it: mila_tiny"),
-    (['plain.pth', '--to', 'timm', '--out', 'a.pth', '--config',
-      'other.py'], 'other.py has no ImageClassifier'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (['none.pth', '--to', 'timm', '--out', 'a.pth'], 'none.pth does not exist'),
+        (
+            ['plain.pth', '--to', 'timm', '--out', 'a.safetensors'],
+            'timm tells the formats by suffix',
+        ),
+        (
+            ['plain.pth', '--to', 'safetensors', '--out', 'a.pth'],
+            'timm tells the formats by suffix',
+        ),
+        (
+            ['plain.pth', '--to', 'timm', '--out', 'a.pth', '--ema'],
+            'holds no averaged (EMA) weights',
+        ),
+        (['plain.pth', '--to', 'timm', '--out', 'a.pth'], 'plain.pth fits no released size'),
+        (
+            ['plain.pth', '--to', 'timm', '--out', 'a.pth', '--name', 'mila_tiny'],
+            'plain.pth does not fit MILA',
+        ),
+        (
+            ['plain.pth', '--to', 'timm', '--out', 'a.pth', '--metrics', 'none.json'],
+            'none.json holds no metrics',
+        ),
+        (
+            ['plain.pth', '--to', 'timm', '--out', 'a.pth', '--name', 'mila_tinny'],
+            "timm has no model 'mila_tinny'; near it: mila_tiny",
+        ),
+        (
+            ['plain.pth', '--to', 'timm', '--out', 'a.pth', '--config', 'other.py'],
+            'other.py has no ImageClassifier',
+        ),
+    ],
+)
 def test_refused(arguments, sentence, convert, fails):
     torch.save({'head.weight': torch.zeros(2, 3)}, 'plain.pth')
     Path('other.py').write_text("model = dict(type='MaskRCNN')")

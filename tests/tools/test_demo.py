@@ -18,11 +18,22 @@ FEW = ['train_dataloader.dataset.indices=4', 'train_dataloader.batch_size=2']
 @pytest.mark.slow
 def test_demo_goes_on_where_it_stopped_and_ends_with_table_and_pictures(here):
     command = [
-        sys.executable, DEMO, '--work-dir', 'demo', '--data', 'data/digits',
-        '--classifier', *ONE_EPOCH, 'train_dataloader.batch_size=8',
-        '--detection', *ONE_EPOCH, *FEW,
-        '--segmentation', *ONE_EPOCH, *FEW,
-    ]  # fmt: skip
+        sys.executable,
+        DEMO,
+        '--work-dir',
+        'demo',
+        '--data',
+        'data/digits',
+        '--classifier',
+        *ONE_EPOCH,
+        'train_dataloader.batch_size=8',
+        '--detection',
+        *ONE_EPOCH,
+        *FEW,
+        '--segmentation',
+        *ONE_EPOCH,
+        *FEW,
+    ]
     broken_off = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     classifier = Path('demo/classifier/metrics.json')
     deadline = time.time() + 300
@@ -50,9 +61,15 @@ def test_demo_goes_on_where_it_stopped_and_ends_with_table_and_pictures(here):
 
 def test_a_failing_step_is_named_with_its_log(here):
     command = [
-        sys.executable, DEMO, '--work-dir', 'demo', '--data', 'data/digits',
-        '--classifier', 'model.model.name=mila_tyni',
-    ]  # fmt: skip
+        sys.executable,
+        DEMO,
+        '--work-dir',
+        'demo',
+        '--data',
+        'data/digits',
+        '--classifier',
+        'model.model.name=mila_tyni',
+    ]
     failed = subprocess.run(command, capture_output=True, text=True)
     assert failed.returncode
     assert 'classifier: train failed' in failed.stderr and 'mila_tiny' in failed.stderr

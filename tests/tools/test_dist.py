@@ -25,8 +25,12 @@ def shell(here):
     """A function: a script of tools/ with arguments, run -> (exit code, stdout, stderr)."""
     python = Path(sys.executable).parent
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
-    env = {**os.environ, 'PATH': f'{here}:{python}:{os.environ["PATH"]}', 'PYTHONPATH': path,
-           'OMP_NUM_THREADS': '1'}  # fmt: skip
+    env = {
+        **os.environ,
+        'PATH': f'{here}:{python}:{os.environ["PATH"]}',
+        'PYTHONPATH': path,
+        'OMP_NUM_THREADS': '1',
+    }
 
     def call(name, *args, **variables):
         command = ['bash', ROOT / 'tools' / name, *args]
@@ -55,12 +59,28 @@ def test_two_processes_train_and_evaluate_like_one(shell, run, here):
 
     # 3 images: one is repeated for the second process, and must not count twice.
     three = ['test_dataloader.dataset.indices=3']
-    code, _, err = shell('dist_test.sh', DETECTION, checkpoint, '2', '--out', 'two.json',
-                         '--show-dir', 'pictures', '--cfg-options', *three,
-                         'test_evaluator.outfile_prefix=two')  # fmt: skip
+    code, _, err = shell(
+        'dist_test.sh',
+        DETECTION,
+        checkpoint,
+        '2',
+        '--out',
+        'two.json',
+        '--show-dir',
+        'pictures',
+        '--cfg-options',
+        *three,
+        'test_evaluator.outfile_prefix=two',
+    )
     assert code == 0, err
-    one = run('test', 'detection', checkpoint, '--cfg-options', *three,
-              'test_evaluator.outfile_prefix=one')  # fmt: skip
+    one = run(
+        'test',
+        'detection',
+        checkpoint,
+        '--cfg-options',
+        *three,
+        'test_evaluator.outfile_prefix=one',
+    )
     assert json.loads((here / 'two.json').read_text()) == one
     assert predictions('one') == predictions('two')
     assert len(predictions('one')[0]) >= 3
@@ -94,8 +114,11 @@ def fifty(here):
         torch.manual_seed(seed)
         models.append(MODELS.build(Config.fromfile(CLASSIFICATION).model).state_dict())
     torch.save(dict(model=models[0], state_dict_ema=models[1]), 'both.pth')
-    options = ['--cfg-options', 'test_dataloader.dataset.data_root=fifty',
-               'test_dataloader.batch_size=4']  # fmt: skip
+    options = [
+        '--cfg-options',
+        'test_dataloader.dataset.data_root=fifty',
+        'test_dataloader.batch_size=4',
+    ]
     return CLASSIFICATION, 'both.pth', options
 
 
@@ -105,8 +128,16 @@ def test_fifty_images_count_once_in_three_processes(shell, run, fifty, here):
     one = run('test', config, checkpoint, *options)
     counts = [value * 50 / 100 for value in one.values()]
     assert len(counts) == 4 and counts == pytest.approx([round(count) for count in counts])
-    code, _, err = shell('dist_test.sh', config, checkpoint, '3', '--out', 'three.json', *options,
-                         'test_evaluator.collect_device=gpu')  # fmt: skip
+    code, _, err = shell(
+        'dist_test.sh',
+        config,
+        checkpoint,
+        '3',
+        '--out',
+        'three.json',
+        *options,
+        'test_evaluator.collect_device=gpu',
+    )
     assert code == 0, err
     assert json.loads((here / 'three.json').read_text()) == one
 
@@ -121,20 +152,31 @@ def provide(here, **programs):
 def test_processes_of_slurm_evaluate_like_one(shell, run, fifty, here):
     config, checkpoint, options = fifty
     provide(here, srun=SRUN, scontrol='#!/bin/sh\necho 127.0.0.1; echo other')
-    code, _, err = shell('slurm_test.sh', 'part', 'job', config, checkpoint, '--out', 'two.json',
-                         *options, GPUS='2')  # fmt: skip
+    code, _, err = shell(
+        'slurm_test.sh', 'part', 'job', config, checkpoint, '--out', 'two.json', *options, GPUS='2'
+    )
     assert code == 0, err
     assert json.loads((here / 'two.json').read_text()) == run('test', config, checkpoint, *options)
 
 
 def test_what_slurm_is_asked_for(shell, here):
     provide(here, srun='#!/bin/sh\necho "$@"')
-    code, said, _ = shell('slurm_test.sh', 'part', 'job', 'c.py', 'x.pth', '--tta', GPUS='2',
-                          SRUN_ARGS='--time=1:00 --quiet')  # fmt: skip
+    code, said, _ = shell(
+        'slurm_test.sh',
+        'part',
+        'job',
+        'c.py',
+        'x.pth',
+        '--tta',
+        GPUS='2',
+        SRUN_ARGS='--time=1:00 --quiet',
+    )
     assert code == 0
-    assert said.startswith('--partition=part --job-name=job --gres=gpu:2 --ntasks=2 '
-                           '--ntasks-per-node=2 --cpus-per-task=5 --kill-on-bad-exit=1 '
-                           '--time=1:00 --quiet ')  # fmt: skip
+    assert said.startswith(
+        '--partition=part --job-name=job --gres=gpu:2 --ntasks=2 '
+        '--ntasks-per-node=2 --cpus-per-task=5 --kill-on-bad-exit=1 '
+        '--time=1:00 --quiet '
+    )
     assert said.endswith('tools/test.py c.py x.pth --tta --launcher=slurm\n')
     _, said, _ = shell('slurm_train.sh', 'part', 'job', 'c.py', 'w', '--resume', GPUS='16')
     assert '--gres=gpu:8 --ntasks=16 --ntasks-per-node=8' in said
@@ -142,29 +184,41 @@ def test_what_slurm_is_asked_for(shell, here):
 
 
 def test_place_of_a_process_under_slurm():
-    env = dict(SLURM_PROCID='9', SLURM_LOCALID='1', SLURM_NTASKS='16', SLURM_JOB_ID='40071',
-               MASTER_ADDR='node1')  # fmt: skip
+    env = dict(
+        SLURM_PROCID='9',
+        SLURM_LOCALID='1',
+        SLURM_NTASKS='16',
+        SLURM_JOB_ID='40071',
+        MASTER_ADDR='node1',
+    )
     _join_slurm(env)
     assert (env['RANK'], env['LOCAL_RANK'], env['WORLD_SIZE']) == ('9', '1', '16')
     assert (env['MASTER_ADDR'], env['MASTER_PORT']) == ('node1', '10071')
 
 
 def test_processes_without_slurm(fails, monkeypatch):
-    assert '--launcher slurm is for srun' in fails('test', 'classification', 'x', '--launcher',
-                                                   'slurm')  # fmt: skip
+    assert '--launcher slurm is for srun' in fails(
+        'test', 'classification', 'x', '--launcher', 'slurm'
+    )
     for name in ('PROCID', 'LOCALID', 'NTASKS', 'JOB_ID', 'JOB_NODELIST'):
         monkeypatch.setenv(f'SLURM_{name}', '0')
     for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_PORT'):
         monkeypatch.setenv(name, '')  # put back afterwards
     monkeypatch.setenv('PATH', '')
-    assert 'set MASTER_ADDR to its name' in fails('test', 'classification', 'x', '--launcher',
-                                                  'slurm')  # fmt: skip
+    assert 'set MASTER_ADDR to its name' in fails(
+        'test', 'classification', 'x', '--launcher', 'slurm'
+    )
 
 
 def test_an_error_is_said_once_and_without_a_traceback(shell, here):
-    code, _, err = shell('dist_train.sh', DETECTION, '2', '--cfg-options',
-                         'model.backbone.init_cfg.type=Pretrained',
-                         'model.backbone.init_cfg.checkpoint=none.pth')  # fmt: skip
+    code, _, err = shell(
+        'dist_train.sh',
+        DETECTION,
+        '2',
+        '--cfg-options',
+        'model.backbone.init_cfg.type=Pretrained',
+        'model.backbone.init_cfg.checkpoint=none.pth',
+    )
     assert code == 1
     assert err.count('error: Checkpoint none.pth does not exist') == 1, err
     assert 'Traceback' not in err and 'ended first, with exit code 1' in err
@@ -189,8 +243,12 @@ def test_where_processes_meet(script):
     assert place({}) == ['--standalone', '--local-addr=127.0.0.1']
     assert place({'PORT': '29501'}) == ['--master-addr=127.0.0.1', '--master-port=29501']
     nodes = {'NNODES': '2', 'NODE_RANK': '1', 'MASTER_ADDR': 'host'}
-    assert place(nodes) == ['--nnodes=2', '--node-rank=1', '--master-addr=host',
-                            '--master-port=29500']  # fmt: skip
+    assert place(nodes) == [
+        '--nnodes=2',
+        '--node-rank=1',
+        '--master-addr=host',
+        '--master-port=29500',
+    ]
     with pytest.raises(SystemExit, match='NODE_RANK is not set'):
         place({'NNODES': '2', 'MASTER_ADDR': 'host'})
     with pytest.raises(SystemExit, match='number of processes is x'):

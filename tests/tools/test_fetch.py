@@ -48,8 +48,11 @@ def site(tool, monkeypatch):
 
     monkeypatch.setenv('no_proxy', '*')
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    entry = dict(Weights=f'http://127.0.0.1:{server.server_port}/f/?dl=1', SHA256=None,
-                 Checkpoint='checkpoints/x_tiny.pth')  # fmt: skip
+    entry = dict(
+        Weights=f'http://127.0.0.1:{server.server_port}/f/?dl=1',
+        SHA256=None,
+        Checkpoint='checkpoints/x_tiny.pth',
+    )
     site = SimpleNamespace(content=CONTENT, cut=None, asked=0, entry=entry)
     monkeypatch.setattr(tool, 'read_models', lambda: [entry, dict(Name='without weights')])
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -97,12 +100,15 @@ def test_a_known_digest_is_compared(tool, site, sentence, capfd):
     assert 'w/x_tiny.pth has sha256' in capfd.readouterr().err
 
 
-@pytest.mark.parametrize('content, cut, message', [
-    (b'<!DOCTYPE html><html>Sign in</html>', None, '/f/?dl=1 is a web page, not a checkpoint'),
-    (b'', None, '/f/?dl=1 is empty'),
-    (CONTENT, 1000, '/f/?dl=1 is truncated or not a checkpoint'),
-    (None, None, '/f/?dl=1 cannot be fetched (HTTP Error 404'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'content, cut, message',
+    [
+        (b'<!DOCTYPE html><html>Sign in</html>', None, '/f/?dl=1 is a web page, not a checkpoint'),
+        (b'', None, '/f/?dl=1 is empty'),
+        (CONTENT, 1000, '/f/?dl=1 is truncated or not a checkpoint'),
+        (None, None, '/f/?dl=1 cannot be fetched (HTTP Error 404'),
+    ],
+)
 def test_what_is_no_checkpoint_is_not_kept(content, cut, message, site, sentence):
     site.content, site.cut = content, cut
     assert message in sentence('x_tiny')

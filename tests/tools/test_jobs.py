@@ -46,13 +46,17 @@ print(len(list(here.glob('at_work_*'))))
 
 def test_a_failure_is_named_and_ends_the_others(tmp_path):
     alive = tmp_path / 'alive'
-    endless = job(tmp_path, 'endless', f"""
+    endless = job(
+        tmp_path,
+        'endless',
+        f"""
 import time
 from pathlib import Path
 while True:
     Path({str(alive)!r}).touch()
     time.sleep(.02)
-""")  # fmt: skip
+""",
+    )
     broken = job(tmp_path, 'broken', 'raise SystemExit("no such thing")')
     with pytest.raises(SystemExit, match='error: broken failed .no such thing.; see .*log.txt'):
         jobs.run_jobs([endless, broken], slots=2)

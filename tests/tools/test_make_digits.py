@@ -10,8 +10,15 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 SCRIPT = Path(__file__).parents[2] / 'tools' / 'make_digits.py'
-SMALL = dict(train_scenes=8, val_scenes=5, scene_size=96, patch_size=32, train_renderings=1,
-             min_height=16, max_height=32)
+SMALL = dict(
+    train_scenes=8,
+    val_scenes=5,
+    scene_size=96,
+    patch_size=32,
+    train_renderings=1,
+    min_height=16,
+    max_height=32,
+)
 SAMPLES = 500
 SPLITS = [('train', 'train2017', 'training'), ('val', 'val2017', 'validation')]
 
@@ -32,8 +39,11 @@ def build(out, **changes):
 
 
 def contents(root):
-    return {path.relative_to(root).as_posix(): path.read_bytes()
-            for path in root.rglob('*') if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob('*')
+        if path.is_file()
+    }
 
 
 def read(path):
@@ -64,8 +74,9 @@ def root(tmp_path_factory):
 
 def samples_shown(root, split, coco_name):
     pictures = (root / 'imagenet' / split).rglob('*.png')
-    return ({int(path.stem.removeprefix('sample').split('_')[0]) for path in pictures}
-            | {entry['sample'] for entry in instances(root, coco_name)['annotations']})
+    return {int(path.stem.removeprefix('sample').split('_')[0]) for path in pictures} | {
+        entry['sample'] for entry in instances(root, coco_name)['annotations']
+    }
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_other_ones(root, tmp_path):
@@ -120,7 +131,8 @@ def test_layouts_hold_what_the_manifest_counts(root, split, coco_name, ade_name)
 @pytest.mark.parametrize('_, coco_name, ade_name', SPLITS)
 def test_coco_masks_agree_with_boxes_digits_and_semantic_maps(root, _, coco_name, ade_name):
     coco = pytest.importorskip('pycocotools.coco').COCO(
-        str(root / f'coco/annotations/instances_{coco_name}.json'))
+        str(root / f'coco/annotations/instances_{coco_name}.json')
+    )
     assert [entry['name'] for entry in coco.loadCats(coco.getCatIds())] == list(script.CLASSES)
     target = load_digits().target
     for image in coco.loadImgs(coco.getImgIds()):
@@ -144,9 +156,15 @@ def test_pycocotools_scores_the_truth_as_perfect(root):
     pycocotools = pytest.importorskip('pycocotools.coco')
     evaluation = pytest.importorskip('pycocotools.cocoeval')
     truth = pycocotools.COCO(str(root / 'coco/annotations/instances_val2017.json'))
-    results = [{'image_id': entry['image_id'], 'category_id': entry['category_id'], 'score': 1.0,
-                'segmentation': truth.annToRLE(entry)}
-               for entry in truth.loadAnns(truth.getAnnIds())]
+    results = [
+        {
+            'image_id': entry['image_id'],
+            'category_id': entry['category_id'],
+            'score': 1.0,
+            'segmentation': truth.annToRLE(entry),
+        }
+        for entry in truth.loadAnns(truth.getAnnIds())
+    ]
     scorer = evaluation.COCOeval(truth, truth.loadRes(results), 'segm')
     scorer.evaluate()
     scorer.accumulate()
@@ -158,9 +176,11 @@ def test_every_digit_drawn_keeps_most_of_its_ink():
     images = load_digits().images
     settings = script.Settings(min_height=40)
     for seed in range(5):
+
         def owners(count, seed=seed):
             rng = np.random.default_rng(seed)
-            return script.render(96, images[seed:seed + count], settings, rng)[1]
+            return script.render(96, images[seed : seed + count], settings, rng)[1]
+
         # The first k digits are drawn alike however many follow, so each is seen whole as the last.
         final = owners(6)
         assert (final >= 0).any()
@@ -172,16 +192,20 @@ def test_every_digit_drawn_keeps_most_of_its_ink():
 def test_ink_stands_out_from_what_it_covers():
     images = load_digits().images
     for seed in range(5):
-        picture, owners = script.render(64, images[[seed]], script.Settings(clutter=0.0),
-                                        np.random.default_rng(seed))
+        picture, owners = script.render(
+            64, images[[seed]], script.Settings(clutter=0.0), np.random.default_rng(seed)
+        )
         grey = picture @ script.LUMA
         assert abs(grey[owners == 0].mean() - grey[owners < 0].mean()) > script.MIN_CONTRAST / 2
 
 
 def test_plain_digits_are_white_ink_on_black():
-    picture, owners = script.render(32, load_digits().images[[3]],
-                                    script.Settings(plain=1, min_height=18, max_height=28),
-                                    np.random.default_rng(0))
+    picture, owners = script.render(
+        32,
+        load_digits().images[[3]],
+        script.Settings(plain=1, min_height=18, max_height=28),
+        np.random.default_rng(0),
+    )
     assert (picture[..., 0] == picture[..., 1]).all() and (picture[..., 0] == picture[..., 2]).all()
     assert picture[owners == 0].mean() > 200
     assert picture[owners < 0].mean() < 20
@@ -202,7 +226,7 @@ def test_complete_output_is_reused_and_a_damaged_one_rebuilt(root):
 
     whole = contents(root)
     (root / 'coco/train2017/000000000001.png').unlink()
-    stale = root.with_name('.digits.partial')   # what a killed run leaves behind
+    stale = root.with_name('.digits.partial')  # what a killed run leaves behind
     stale.mkdir()
     (stale / 'half.png').touch()
     build(root)
@@ -223,7 +247,7 @@ def test_a_folder_of_someone_else_is_refused_untouched(tmp_path, manifest):
 
 def test_rebuilding_never_deletes_a_file_added_by_hand(root):
     (root / 'notes.txt').write_text('keep')
-    build(root)   # reusing it is fine
+    build(root)  # reusing it is fine
     with pytest.raises(FileExistsError, match='notes.txt'):
         build(root, seed=1)
     assert (root / 'notes.txt').read_text() == 'keep'
@@ -233,6 +257,7 @@ def test_rebuilding_never_deletes_a_file_added_by_hand(root):
 def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(script, 'write_scenes', interrupt)
     monkeypatch.setattr(script, 'write_classification', lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
@@ -240,8 +265,16 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('wrong', [dict(train_scenes=0), dict(seed=-1), dict(min_digits=9),
-                                   dict(max_height=33), dict(clutter=-1.0)])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        dict(train_scenes=0),
+        dict(seed=-1),
+        dict(min_digits=9),
+        dict(max_height=33),
+        dict(clutter=-1.0),
+    ],
+)
 def test_settings_that_cannot_work_are_refused(tmp_path, wrong):
     with pytest.raises(ValueError, match='must'):
         build(tmp_path / 'digits', **wrong)
@@ -249,7 +282,7 @@ def test_settings_that_cannot_work_are_refused(tmp_path, wrong):
 
 
 def test_command_line(root, tmp_path, capsys):
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    options = [f'--{name.replace("_", "-")}={value}' for name, value in SMALL.items()]
     script.main(['--out', str(root), *options])
     assert 'train: 400 samples' in capsys.readouterr().out
     (tmp_path / 'theirs.txt').touch()

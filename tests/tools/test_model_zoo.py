@@ -10,8 +10,12 @@ INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text())
 METAFILES = {file: yaml.safe_load((ROOT / file).read_text()) for file in INDEX['Import']}
 MODELS = [model for metafile in METAFILES.values() for model in metafile['Models']]
 COLLECTIONS = [c['Name'] for m in METAFILES.values() for c in m.get('Collections', [])]
-TASKS = {'Image Classification', 'Object Detection', 'Instance Segmentation',
-         'Semantic Segmentation'}  # fmt: skip
+TASKS = {
+    'Image Classification',
+    'Object Detection',
+    'Instance Segmentation',
+    'Semantic Segmentation',
+}
 
 
 @pytest.fixture
@@ -35,8 +39,16 @@ def test_every_config_has_one_entry_in_the_metafile_of_its_folder():
 @pytest.mark.parametrize('model', MODELS, ids=lambda model: model['Name'])
 def test_entries(model):
     assert model['In Collection'] in COLLECTIONS
-    assert model.keys() <= {'Name', 'In Collection', 'Config', 'Metadata', 'Results', 'Weights',
-                            'Checkpoint', 'SHA256'}  # fmt: skip
+    assert model.keys() <= {
+        'Name',
+        'In Collection',
+        'Config',
+        'Metadata',
+        'Results',
+        'Weights',
+        'Checkpoint',
+        'SHA256',
+    }
     assert 'Config' in model or 'Weights' in model
     if 'Config' in model:
         assert (ROOT / model['Config']).is_file() and Path(model['Config']).stem == model['Name']
@@ -98,11 +110,21 @@ def test_the_page_is_up_to_date(tool, monkeypatch, tmp_path):
 
 def test_rows(tool):
     entry = dict(
-        Name='x', Metadata={'Training Data': 'D', 'Parameters': 1230000, 'FLOPs': 4567000000,
-                            'FLOPs Shape': '64x32'},
-        Results=[dict(Metrics={'a': 1.5, 'b': 2}, Published=True, Source='Someone'),
-                 dict(Metrics={'c': 3}, Published=False, Measured='here')],
-        Weights='https://host/w', Checkpoint='checkpoints/x_tiny.pth', SHA256=None)  # fmt: skip
+        Name='x',
+        Metadata={
+            'Training Data': 'D',
+            'Parameters': 1230000,
+            'FLOPs': 4567000000,
+            'FLOPs Shape': '64x32',
+        },
+        Results=[
+            dict(Metrics={'a': 1.5, 'b': 2}, Published=True, Source='Someone'),
+            dict(Metrics={'c': 3}, Published=False, Measured='here'),
+        ],
+        Weights='https://host/w',
+        Checkpoint='checkpoints/x_tiny.pth',
+        SHA256=None,
+    )
     text = tool.page([entry])
     assert '| x | 1.23 M | 4.57 G (64x32) | a 1.5, b 2 | c 3 | [x_tiny](https://host/w) |' in text
     assert '## D\n' in text and '- Someone\n' in text and '- here\n' in text

@@ -111,8 +111,9 @@ def test_unreadable_images_are_named_and_the_others_done(trained, fails, here):
     shutil.copytree(SCENES, 'images')
     (here / 'images' / f'{NAMES[1]}.png').write_bytes(b'')
     (here / 'images' / f'{NAMES[2]}.png').write_bytes(b'garbage')
-    sentence = fails('predict', 'segmentation', trained('segmentation') / 'iter_6.pth', 'images',
-                     '--out', 'out')  # fmt: skip
+    sentence = fails(
+        'predict', 'segmentation', trained('segmentation') / 'iter_6.pth', 'images', '--out', 'out'
+    )
     assert sentence == (
         f'images/{NAMES[1]}.png, images/{NAMES[2]}.png cannot be read: replace or leave out.'
     )
@@ -157,8 +158,13 @@ def test_images_that_cannot_be_found_or_told_apart(patterns, expected, script, h
 
 
 def test_classes_come_from_the_checkpoint_else_from_the_config(script, here):
-    cfg = Config(dict(test_dataloader=dict(dataset=dict(
-        type='ImageFolder', metainfo=dict(classes=['a', 'b'])))))  # fmt: skip
+    cfg = Config(
+        dict(
+            test_dataloader=dict(
+                dataset=dict(type='ImageFolder', metainfo=dict(classes=['a', 'b']))
+            )
+        )
+    )
     find = script('predict').find_classes
     torch.save({'meta': {'dataset_meta': {'classes': ('c',), 'palette': [[1, 2, 3]]}}}, 'own.pth')
     torch.save({'x': torch.zeros(1)}, 'plain.pth')

@@ -73,8 +73,9 @@ def test_sigterm(iteration, workers, stopping, whole, run, fails, here):
     assert (here / 'w/curves.png').stat().st_size > 5000
 
 
-@pytest.mark.parametrize('task, end', [
-    ('detection', 'epoch_2.pth'), ('segmentation', 'iter_6.pth')])  # fmt: skip
+@pytest.mark.parametrize(
+    'task, end', [('detection', 'epoch_2.pth'), ('segmentation', 'iter_6.pth')]
+)
 def test_sigterm_in_other_tasks(task, end, stopping, trained, run, fails):
     fails('train', stopping(task, iteration=2), '--work-dir', 'w')
     run('train', task, '--work-dir', 'w', '--resume')
@@ -135,9 +136,17 @@ def test_the_loss_scale_goes_on(scaled, stopping, run, fails, here):
 
 
 def test_only_with_the_average_that_was_trained(whole, trained, fails, here):
-    sentence = fails('train', 'recipe', '--work-dir', 'w', '--resume',
-                     trained('recipe') / 'epoch_1.pth', '--cfg-options',
-                     'default_hooks.ema=None', 'default_hooks.mesa=None')  # fmt: skip
+    sentence = fails(
+        'train',
+        'recipe',
+        '--work-dir',
+        'w',
+        '--resume',
+        trained('recipe') / 'epoch_1.pth',
+        '--cfg-options',
+        'default_hooks.ema=None',
+        'default_hooks.mesa=None',
+    )
     assert 'epoch_1.pth cannot be resumed without averaging the weights' in sentence
 
 
@@ -157,8 +166,12 @@ def test_two_processes(stopping, here):
     def train(config, *args):
         python = Path(sys.executable).parent
         path = os.pathsep.join((str(ROOT), str(FIXTURES)))
-        env = {**os.environ, 'PATH': f'{python}:{os.environ["PATH"]}', 'PYTHONPATH': path,
-               'OMP_NUM_THREADS': '1'}  # fmt: skip
+        env = {
+            **os.environ,
+            'PATH': f'{python}:{os.environ["PATH"]}',
+            'PYTHONPATH': path,
+            'OMP_NUM_THREADS': '1',
+        }
         command = ['bash', ROOT / 'tools/dist_train.sh', config, '2', *args]
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)
 

@@ -59,9 +59,19 @@ def test_without_seeds_counts_and_speed_alone(here, run, capsys):
 @pytest.mark.slow
 def test_the_whole_at_a_tiny_size(here):
     command = [
-        sys.executable, ROOT / 'tools/study.py', CONFIG, '--work-dir', 'w', '--seeds', '1',
-        '--rows', 'cpe', 'forget_gate', '--cfg-options', *TINY,
-    ]  # fmt: skip
+        sys.executable,
+        ROOT / 'tools/study.py',
+        CONFIG,
+        '--work-dir',
+        'w',
+        '--seeds',
+        '1',
+        '--rows',
+        'cpe',
+        'forget_gate',
+        '--cfg-options',
+        *TINY,
+    ]
     env = {**os.environ, 'OMP_NUM_THREADS': '1'}
     first = subprocess.run(command, env=env, capture_output=True, text=True)
     assert first.returncode == 0, first.stderr

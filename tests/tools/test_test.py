@@ -33,8 +33,16 @@ def test_a_checkpoint_has_the_metrics_of_its_training(task, trained, run, here, 
     before = contents(folder)
     # In the folder of the training, as by default: nothing there may change.
     metrics = run(
-        'test', task, folder / LAST[task], '--out', 'a/metrics.json', '--show-dir', 'pictures',
-        '--work-dir', folder)  # fmt: skip
+        'test',
+        task,
+        folder / LAST[task],
+        '--out',
+        'a/metrics.json',
+        '--show-dir',
+        'pictures',
+        '--work-dir',
+        folder,
+    )
     expected = validation(folder)
     assert metrics
     for name, value in metrics.items():
@@ -108,9 +116,14 @@ def test_images_in_an_archive(trained, run, here):
     with tarfile.open('val.tar', 'w') as file:
         file.add(VALIDATION, '.')
     arguments = ('test', 'classification', trained('classification') / 'epoch_2.pth')
-    metrics = run(*arguments, '--show-dir', 'pictures', '--cfg-options',
-                  'test_dataloader.dataset.type=ImageArchive',
-                  'test_dataloader.dataset.data_root=val.tar')  # fmt: skip
+    metrics = run(
+        *arguments,
+        '--show-dir',
+        'pictures',
+        '--cfg-options',
+        'test_dataloader.dataset.type=ImageArchive',
+        'test_dataloader.dataset.data_root=val.tar',
+    )
     assert metrics == run(*arguments, '--show-dir', 'expected')
     assert contents_of('pictures') == contents_of('expected')
 
@@ -120,8 +133,9 @@ def contents_of(folder):
 
 
 def test_sizes_that_do_not_suit(trained, fails, here):
-    sentence = fails('test', 'classification', trained('classification') / 'epoch_2.pth',
-                     '--input-size', '24')  # fmt: skip
+    sentence = fails(
+        'test', 'classification', trained('classification') / 'epoch_2.pth', '--input-size', '24'
+    )
     assert '--input-size 24 does not suit the model: MILA needs images of at least' in sentence
     sentence = fails('test', 'segmentation', 'none.pth', '--input-size', '64')
     assert 'are for classifiers, unlike' in sentence and 'segmentation.py' in sentence
@@ -164,8 +178,13 @@ def test_a_wrong_checkpoint_is_one_sentence(make, expected, fails, here):
 
 
 def test_the_test_set_is_checked_first(fails, here):
-    sentence = fails('test', 'segmentation', 'none.pth', '--cfg-options',
-                     'test_dataloader.dataset.data_root=data/coco')  # fmt: skip
+    sentence = fails(
+        'test',
+        'segmentation',
+        'none.pth',
+        '--cfg-options',
+        'test_dataloader.dataset.data_root=data/coco',
+    )
     assert sentence.startswith('data/coco/images/validation does not exist: COCO goes to')
 
 

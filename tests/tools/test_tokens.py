@@ -34,9 +34,12 @@ def test_the_article(run, capsys, tmp_path, model, threshold, long):
 
 @pytest.mark.parametrize(
     'model',
-    ['convnext_atto', 'configs/quickstart/upernet_mila-digits_digits.py',
-     'configs/quickstart/mila-digits_1xb64_digits.py'],
-)  # fmt: skip
+    [
+        'convnext_atto',
+        'configs/quickstart/upernet_mila-digits_digits.py',
+        'configs/quickstart/mila-digits_1xb64_digits.py',
+    ],
+)
 def test_stages(run, model):
     """Four stages; sides are rounded as the model rounds them: 100 is 25, 13 (12), 7 (6), 4 (3)."""
     widths = (40, 80, 160, 320) if model == 'convnext_atto' else (32, 64, 128, 256)

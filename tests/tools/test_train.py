@@ -70,8 +70,14 @@ def test_each_epoch_has_its_own_order(run, here, monkeypatch):
 
 def test_resuming_by_iterations_reads_no_image_again(trained, run, here, monkeypatch):
     read = spy_on_samples(monkeypatch)
-    run('train', 'segmentation', '--work-dir', 'w', '--resume',
-        trained('segmentation') / 'iter_3.pth')  # fmt: skip
+    run(
+        'train',
+        'segmentation',
+        '--work-dir',
+        'w',
+        '--resume',
+        trained('segmentation') / 'iter_3.pth',
+    )
     assert len(read) == 3 * 2 + 4  # three iterations, and the validation
 
 
@@ -133,8 +139,8 @@ def test_amp_on_a_cpu_is_bfloat16(run, trained, fails, here, monkeypatch):
     kinds = set()
     linear = torch.nn.functional.linear
     monkeypatch.setattr(
-        torch.nn.functional, 'linear',
-        lambda *args: kinds.add((y := linear(*args)).dtype) or y)  # fmt: skip
+        torch.nn.functional, 'linear', lambda *args: kinds.add((y := linear(*args)).dtype) or y
+    )
     run('train', 'segmentation', '--work-dir', 'w', '--amp')
     assert torch.bfloat16 in kinds
     state = read_checkpoint('w/iter_6.pth')['state_dict']
@@ -143,8 +149,16 @@ def test_amp_on_a_cpu_is_bfloat16(run, trained, fails, here, monkeypatch):
 
 
 def test_the_learning_rate_follows_the_batch_size(run, fails, here):
-    run('train', 'detection', '--work-dir', 'w', '--auto-scale-lr', '--cfg-options',
-        'train_cfg.max_epochs=1', 'param_scheduler=None')  # fmt: skip
+    run(
+        'train',
+        'detection',
+        '--work-dir',
+        'w',
+        '--auto-scale-lr',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'param_scheduler=None',
+    )
     assert read_checkpoint('w/epoch_1.pth')['optimizer']['param_groups'][0]['lr'] == pytest.approx(
         1e-3 * 2 / 16
     )
@@ -153,8 +167,16 @@ def test_the_learning_rate_follows_the_batch_size(run, fails, here):
 
 
 def test_tensorboard_beside_the_log(run, trained, here):
-    run('train', 'classification', '--work-dir', 'w', '--tensorboard', '--cfg-options',
-        'default_hooks.logger.interval=1', 'default_hooks.logger.type=LoggerHook')  # fmt: skip
+    run(
+        'train',
+        'classification',
+        '--work-dir',
+        'w',
+        '--tensorboard',
+        '--cfg-options',
+        'default_hooks.logger.interval=1',
+        'default_hooks.logger.type=LoggerHook',
+    )
     (events,) = here.glob('w/*/vis_data/events.out.tfevents.*')
     assert b'loss' in events.read_bytes()
     assert list(here.glob('w/*/vis_data/scalars.json'))
@@ -162,8 +184,10 @@ def test_tensorboard_beside_the_log(run, trained, here):
 
 
 def test_the_config_of_a_run_is_kept(trained):
-    for path in (trained('detection') / 'detection.py',
-                 *trained('detection').glob('*/vis_data/config.py')):  # fmt: skip
+    for path in (
+        trained('detection') / 'detection.py',
+        *trained('detection').glob('*/vis_data/config.py'),
+    ):
         assert Config.fromfile(path).model.backbone.type == 'MILA'
 
 
@@ -177,49 +201,90 @@ COCO = 'coco/annotations/instances_train2017.json'
 BAD = {
     'no config': ('detection', None, ['configs/nope.py'], 'Config configs/nope.py does not exist'),
     'no data': (
-        'detection', None, ['train_dataloader.dataset.data_root=data/digits/none'],
-        'data/digits/none/train2017 does not exist: make it with `python tools/make_digits.py'),
+        'detection',
+        None,
+        ['train_dataloader.dataset.data_root=data/digits/none'],
+        'data/digits/none/train2017 does not exist: make it with `python tools/make_digits.py',
+    ),
     'no annotations': (
-        'detection', lambda d: (d / COCO).unlink(), [], f'{COCO} does not exist: make it with'),
+        'detection',
+        lambda d: (d / COCO).unlink(),
+        [],
+        f'{COCO} does not exist: make it with',
+    ),
     'half an annotation file': (
-        'detection', lambda d: (d / COCO).write_text('{"images": ['), [],
-        f'{COCO} is not an annotation file in COCO format'),
+        'detection',
+        lambda d: (d / COCO).write_text('{"images": ['),
+        [],
+        f'{COCO} is not an annotation file in COCO format',
+    ),
     'a category too many': (
         'detection',
         lambda d: bad_json(d / COCO, lambda c: c['categories'].append({'id': 11, 'name': 'ten'})),
-        [], f'{COCO} has categories that the config does not know (ten)'),
+        [],
+        f'{COCO} has categories that the config does not know (ten)',
+    ),
     'an undeclared category': (
         'detection',
         lambda d: bad_json(d / COCO, lambda c: c['annotations'][0].update(category_id=77)),
-        [], f'{COCO} has categories that the config does not know (id 77)'),
+        [],
+        f'{COCO} has categories that the config does not know (id 77)',
+    ),
     'a class too many': (
         'detection',
-        lambda d: bad_json(d / COCO, lambda c: c.update(
-            categories=c['categories'][:9],
-            annotations=[a for a in c['annotations'] if a['category_id'] < 10])), [],
-        f'{COCO} has not the classes of the config (nine)'),
+        lambda d: bad_json(
+            d / COCO,
+            lambda c: c.update(
+                categories=c['categories'][:9],
+                annotations=[a for a in c['annotations'] if a['category_id'] < 10],
+            ),
+        ),
+        [],
+        f'{COCO} has not the classes of the config (nine)',
+    ),
     'no segmentation images': (
-        'segmentation', None, ['train_dataloader.dataset.data_prefix.img_path=none'],
-        'data/digits/ade/none does not exist: make it with'),
+        'segmentation',
+        None,
+        ['train_dataloader.dataset.data_prefix.img_path=none'],
+        'data/digits/ade/none does not exist: make it with',
+    ),
     'an unknown label': (
-        'segmentation', None,
-        ['train_dataloader.dataset.reduce_zero_label=False', 'model.decode_head.num_classes=3',
-         'model.auxiliary_head.num_classes=3',
-         "train_dataloader.dataset.metainfo.classes=['a','b','c']"],
-        'the config knows 0 to 2: make metainfo.classes agree'),
+        'segmentation',
+        None,
+        [
+            'train_dataloader.dataset.reduce_zero_label=False',
+            'model.decode_head.num_classes=3',
+            'model.auxiliary_head.num_classes=3',
+            "train_dataloader.dataset.metainfo.classes=['a','b','c']",
+        ],
+        'the config knows 0 to 2: make metainfo.classes agree',
+    ),
     'no class folders': (
-        'classification', None, ['train_dataloader.dataset.data_root=data/none'],
-        'data/none does not exist'),
+        'classification',
+        None,
+        ['train_dataloader.dataset.data_root=data/none'],
+        'data/none does not exist',
+    ),
     'no weights': (
-        'segmentation', None,
+        'segmentation',
+        None,
         ['model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=no.pth'],
-        'Checkpoint no.pth does not exist'),
+        'Checkpoint no.pth does not exist',
+    ),
     'a mistyped argument': (
-        'segmentation', None, ['model.backbone.drop_pathrate=.1'], "'drop_pathrate'"),
+        'segmentation',
+        None,
+        ['model.backbone.drop_pathrate=.1'],
+        "'drop_pathrate'",
+    ),
     'a mistyped type': ('segmentation', None, ['model.backbone.type=MLIA'], 'MLIA is not in'),
     'a value that cannot be': (
-        'segmentation', None, ['model.backbone.arch=tin'], "arch 'tin' is none of tiny, small"),
-}  # fmt: skip
+        'segmentation',
+        None,
+        ['model.backbone.arch=tin'],
+        "arch 'tin' is none of tiny, small",
+    ),
+}
 
 
 @pytest.mark.parametrize('case', BAD)
@@ -248,7 +313,8 @@ def test_an_unreadable_image_is_named(task, image, damage, workers, fails, own_d
         (own_data / image).unlink()
     else:
         (own_data / image).write_bytes(damage)
-    sentence = fails('train', task, '--work-dir', 'w', '--cfg-options',
-                     f'train_dataloader.num_workers={workers}')  # fmt: skip
+    sentence = fails(
+        'train', task, '--work-dir', 'w', '--cfg-options', f'train_dataloader.num_workers={workers}'
+    )
     assert image in sentence
     assert ('does not exist' if damage is None else 'cannot be read as an image') in sentence

@@ -8,13 +8,34 @@ dataset = dict(
     img_suffix='.png',
     reduce_zero_label=True,
     metainfo=dict(
-        classes=('background', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven',
-                 'eight', 'nine'),
-        palette=[(120, 120, 120), (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200),
-                 (245, 130, 48), (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60),
-                 (250, 190, 190)],
+        classes=(
+            'background',
+            'zero',
+            'one',
+            'two',
+            'three',
+            'four',
+            'five',
+            'six',
+            'seven',
+            'eight',
+            'nine',
+        ),
+        palette=[
+            (120, 120, 120),
+            (230, 25, 75),
+            (60, 180, 75),
+            (255, 225, 25),
+            (0, 130, 200),
+            (245, 130, 48),
+            (145, 30, 180),
+            (70, 240, 240),
+            (240, 50, 230),
+            (210, 245, 60),
+            (250, 190, 190),
+        ],
     ),
-)  # fmt: skip
+)
 
 # Never flipped: a mirrored digit is none.
 train_pipeline = [

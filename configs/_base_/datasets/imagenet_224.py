@@ -14,10 +14,19 @@ train_dataloader = dict(
         pipeline=[
             dict(type='ReadImage'),
             dict(
-                type='TimmTransform', is_training=True, input_size=224, interpolation='bicubic',
-                auto_augment='rand-m9-mstd0.5-inc1', color_jitter=0.4, re_prob=0.25,
-                re_mode='pixel', re_count=1),
-        ]))  # fmt: skip
+                type='TimmTransform',
+                is_training=True,
+                input_size=224,
+                interpolation='bicubic',
+                auto_augment='rand-m9-mstd0.5-inc1',
+                color_jitter=0.4,
+                re_prob=0.25,
+                re_mode='pixel',
+                re_count=1,
+            ),
+        ],
+    ),
+)
 
 val_dataloader = dict(
     batch_size=128,
@@ -34,7 +43,9 @@ val_dataloader = dict(
             dict(type='ReadImage'),
             # The shorter side to 256, then the centre.
             dict(type='TimmTransform', input_size=224, crop_pct=0.875, interpolation='bicubic'),
-        ]))  # fmt: skip
+        ],
+    ),
+)
 test_dataloader = val_dataloader
 
 # Results meet over the network ('gpu', which works without one too): nodes share no folder.

@@ -11,9 +11,18 @@ train_dataloader = dict(
         pipeline=[
             dict(type='ReadImage'),
             dict(
-                type='TimmTransform', is_training=True, input_size=64, interpolation='bicubic',
-                scale=(0.9, 1.0), ratio=(0.9, 1.1), hflip=0.0, color_jitter=None),
-        ]))  # fmt: skip
+                type='TimmTransform',
+                is_training=True,
+                input_size=64,
+                interpolation='bicubic',
+                scale=(0.9, 1.0),
+                ratio=(0.9, 1.1),
+                hflip=0.0,
+                color_jitter=None,
+            ),
+        ],
+    ),
+)
 
 val_dataloader = dict(
     batch_size=64,
@@ -24,5 +33,7 @@ val_dataloader = dict(
         pipeline=[
             dict(type='ReadImage'),
             dict(type='TimmTransform', input_size=64, crop_pct=1.0, interpolation='bicubic'),
-        ]))  # fmt: skip
+        ],
+    ),
+)
 test_dataloader = val_dataloader

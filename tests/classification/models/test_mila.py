@@ -376,9 +376,7 @@ def test_timm_prunes_to_the_maps_asked_for():
     assert model.prune_intermediate_layers([0, -3]) == [0, 1]
     assert not any(name.startswith(('layers.2', 'norm', 'head')) for name in model.state_dict())
     assert not any('layers.1.downsample' in name for name in model.state_dict())
-    torch.testing.assert_close(
-        model.forward_intermediates(x, intermediates_only=True), expected
-    )
+    torch.testing.assert_close(model.forward_intermediates(x, intermediates_only=True), expected)
     assert model(x).shape == (2, 8, 12, 16)  # neither head nor pooling is left
 
     whole = create()

@@ -184,10 +184,15 @@ def test_each_switch_has_an_effect_of_its_own():
 @pytest.mark.parametrize('forget_gate', [False, True])
 def test_switches_combine(block, single_head, forget_gate):
     model = build(
-        input_gate=True, shortcut=True, normalise=False, single_head=single_head, block=block,
-        forget_gate=forget_gate, pos=('ape', 'lepe', 'cpe', 'rope'),
+        input_gate=True,
+        shortcut=True,
+        normalise=False,
+        single_head=single_head,
+        block=block,
+        forget_gate=forget_gate,
+        pos=('ape', 'lepe', 'cpe', 'rope'),
         scan=('row', 'column_back') if forget_gate else (),
-    )  # fmt: skip
+    )
     y = model(images())
     y.sum().backward()
     assert y.isfinite().all()
@@ -243,9 +248,7 @@ def test_shortcut_adds_the_input_of_the_attention():
 def test_without_normalisation_the_memory_is_a_mean():
     off, on = attention_pair(normalise=False)
     x = torch.randn(2, 3, 4, 8)
-    q, k = (
-        (F.elu(t) + 1).view(2, 12, 2, 4).transpose(1, 2) for t in off.qk(x).chunk(2, dim=-1)
-    )
+    q, k = ((F.elu(t) + 1).view(2, 12, 2, 4).transpose(1, 2) for t in off.qk(x).chunk(2, dim=-1))
     scale = q @ k.mean(dim=2)[..., None]  # what the baseline divides by
     expected = off(x).view(2, 12, 2, 4) * scale.transpose(1, 2)
     assert torch.allclose(on(x).view(2, 12, 2, 4), expected, atol=1e-5)
@@ -356,8 +359,17 @@ def test_dense_backbone_is_built_from_every_scope():
     import mmdet.registry
     import mmseg.registry
 
-    config = dict(type='LinearSwin', embed_dim=16, depths=(1, 1), num_heads=(2, 4), pos=['lepe'],
-                  forget_gate=True, scan=['row'], out_indices=(0, 1), frozen_stages=1)  # fmt: skip
+    config = dict(
+        type='LinearSwin',
+        embed_dim=16,
+        depths=(1, 1),
+        num_heads=(2, 4),
+        pos=['lepe'],
+        forget_gate=True,
+        scan=['row'],
+        out_indices=(0, 1),
+        frozen_stages=1,
+    )
     for registry in (MODELS, mmdet.registry.MODELS, mmseg.registry.MODELS):
         model = registry.build(config).train()
         maps = model(images(64, 96))

@@ -183,9 +183,7 @@ def test_mambas_selective_state_space_model_is_five_switches():
     x, step = torch.randn(batch, n, channels), torch.rand(batch, n, channels)
     B, C = torch.randn(2, batch, n, d)
     A, D = -torch.rand(d, channels), torch.randn(channels)
-    x, step, B, C, A, D = inputs = [
-        t.double().requires_grad_() for t in (x, step, B, C, A, D)
-    ]
+    x, step, B, C, A, D = inputs = [t.double().requires_grad_() for t in (x, step, B, C, A, D)]
 
     h = torch.zeros(batch, d, channels, dtype=torch.float64)
     y = []
@@ -213,9 +211,11 @@ def test_milas_linear_attention_is_the_formula_with_rotary_positions():
         return x.flatten(1, 2).unflatten(-1, (heads, -1)).transpose(1, 2)
 
     got = unified_attention(
-        split(q), split(k), split(v),
+        split(q),
+        split(k),
+        split(v),
         rotated=(split(rotate(q, table)), split(rotate(k, table))),
-    )  # fmt: skip
+    )
     expected = linear_attention(q, k, v, table, heads)
     assert (got - split(expected)).abs().max() < 1e-12
 

@@ -33,12 +33,13 @@ def oracle():
     return torch.load(DATA / 'vmamba_nano.pth', weights_only=True)
 
 
-
 def official_model(case):
     model = VMamba(
-        embed_dim=case['config']['dims'], depths=case['config']['depths'],
-        ssm_ratio=case['config']['ssm_ratio'], num_classes=case['config']['num_classes'],
-    )  # fmt: skip
+        embed_dim=case['config']['dims'],
+        depths=case['config']['depths'],
+        ssm_ratio=case['config']['ssm_ratio'],
+        num_classes=case['config']['num_classes'],
+    )
     model.load_state_dict(case['checkpoint']['model'])
     return model.eval()
 

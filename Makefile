@@ -1,12 +1,12 @@
 # `make` lists the targets. Those that run Python first run tools/setup.sh, which sets up what is
 # missing and costs nothing once all is there; its head names the variables that it honours.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-slow clean
+.PHONY: help setup demo lint test test-slow test-pythons lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: ## set up .venv (about 15 minutes the first time, most of it compiling mmcv)
+setup: ## set up .venv (about two minutes the first time)
 	@bash tools/setup.sh
 
 demo: setup ## run the demonstration
@@ -22,6 +22,12 @@ test: lint ## check the style and run the tests
 test-slow: setup ## run the slow tests: whole trainings
 	.venv/bin/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked slow
 
-clean: ## remove .venv and caches; keeps the compiled mmcv, data/ and work_dirs/
+test-pythons: ## set up and try every other Python that is found, each in an environment of its own
+	@bash tools/test_pythons.sh
+
+lock: ## derive requirements.txt from pyproject.toml anew (needs uv)
+	@bash tools/lock.sh
+
+clean: ## remove .venv and caches; keeps data/ and work_dirs/
 	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +

@@ -1,6 +1,18 @@
-"""MILA and its classifier: importing this registers them with timm and MMEngine."""
+"""MILA and its classifier: importing this registers them with timm and MMEngine, and lets mmcv
+and MMEngine find what they miss (stand_ins)."""
 
-from . import backbone, classifier, curves, data, hooks, metrics, models, optim, weights
+from . import (
+    backbone,
+    classifier,
+    curves,
+    data,
+    hooks,
+    metrics,
+    models,
+    optim,
+    stand_ins,
+    weights,
+)
 
 __all__ = [
     'backbone',
@@ -11,5 +23,6 @@ __all__ = [
     'metrics',
     'models',
     'optim',
+    'stand_ins',
     'weights',
 ]

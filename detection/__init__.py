@@ -1,8 +1,9 @@
 """MILA in MMDetection: importing this registers `MILA` and everything that mmdet has."""
 
-from mmdet.utils import register_all_modules
+import classification  # noqa: F401  first, because it lets mmcv find its operators
 
-import classification  # noqa: F401
+# isort: split
+from mmdet.utils import register_all_modules
 
 # The scope of a run is the config's to choose: `default_scope = 'mmdet'`.
 register_all_modules(init_default_scope=False)

@@ -12,7 +12,7 @@ from mmengine.config import Config
 import classification  # noqa: F401  registers
 from classification import zoo
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODELS = zoo.models()
 WITH_CONFIG = [model for model in MODELS if model.config]
 TASKS = {

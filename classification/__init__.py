@@ -1,15 +1,22 @@
-"""MILA and its classifier: importing this registers them with timm and MMEngine."""
+"""MILA and its classifier: importing this registers them with timm and MMEngine.
 
-from . import backbone, classifier, curves, data, hooks, metrics, models, optim, weights
+It also widens torch's allow-list for checkpoints (`engine/safe_globals.py`) and loads neither the
+Runner nor the command line.
+"""
+
+from . import backbone, classifier, datasets, evaluation, hooks, models, optim
+from .engine import precision, weights
+from .visualization import curves
 
 __all__ = [
     'backbone',
     'classifier',
     'curves',
-    'data',
+    'datasets',
+    'evaluation',
     'hooks',
-    'metrics',
     'models',
     'optim',
+    'precision',
     'weights',
 ]

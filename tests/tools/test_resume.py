@@ -150,15 +150,6 @@ def test_only_with_the_average_that_was_trained(whole, trained, fails, here):
     assert 'epoch_1.pth cannot be resumed without averaging the weights' in sentence
 
 
-def test_the_last_checkpoint_is_found_without_its_pointer(script, here):
-    folder = here / 'w'
-    folder.mkdir()
-    for time, name in enumerate(('epoch_1.pth', 'interrupted.pth', 'best_x_epoch_9.pth')):
-        (folder / name).touch()
-        os.utime(folder / name, (time, time))
-    assert script('train').last_checkpoint(folder).name == 'interrupted.pth'
-
-
 @pytest.mark.slow
 def test_two_processes(stopping, here):
     """The signal reaches one of them; both stop after the same iteration and go on exactly."""

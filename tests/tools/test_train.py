@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from classification.engine.samples import Samples
+from classification.engine.samples import ReproducibleDataset
 from classification.engine.weights import read_checkpoint
 
 LAST = dict(classification='epoch_2.pth', detection='epoch_2.pth', segmentation='iter_6.pth')
@@ -49,13 +49,13 @@ def test_a_run_resumes_within_an_epoch(trained, run, here):
 def spy_on_samples(monkeypatch):
     """A list that receives each (folder, place) that is read."""
     read = []
-    load = Samples.__getitem__
+    load = ReproducibleDataset.__getitem__
 
     def note(self, place):
         read.append((self.data_root, place))
         return load(self, place)
 
-    monkeypatch.setattr(Samples, '__getitem__', note)
+    monkeypatch.setattr(ReproducibleDataset, '__getitem__', note)
     return read
 
 
@@ -63,7 +63,7 @@ def test_each_epoch_has_its_own_order(run, here, monkeypatch):
     read = spy_on_samples(monkeypatch)
     run('train', 'classification', '--work-dir', 'w')
     train = [place for root, place in read if root.endswith('train')]
-    orders = [[int(p) for p in train if p.where[0] == epoch] for epoch in (0, 1)]
+    orders = [[int(p) for p in train if p.position[0] == epoch] for epoch in (0, 1)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(20))
     assert orders[0] != orders[1]
 
@@ -98,15 +98,6 @@ def test_resume_without_a_checkpoint_starts_and_of_a_complete_run_changes_nothin
     run('train', 'classification', '--work-dir', 'moved', '--resume')
     after = {name: data for name, data in contents('moved').items() if name.endswith('.pth')}
     assert after == before
-
-
-def test_an_explicit_checkpoint_wins_over_the_last(trained, script, here):
-    cfg = Config(dict(work_dir=str(trained('detection')), load_from='other.pth'))
-    first = trained('detection') / 'epoch_1.pth'
-    script('train').set_start(cfg, str(first))
-    assert (cfg.resume, cfg.load_from) == (True, str(first))
-    script('train').set_start(cfg, 'last')
-    assert cfg.load_from == str(trained('detection') / 'epoch_2.pth')
 
 
 @pytest.mark.parametrize('resume', [(), ('--resume', 'other/epoch_1.pth')])

@@ -401,6 +401,23 @@ def test_digest(save, digits):
     assert_refused(path, f'not the expected {wrong}: download it again', sha256=wrong)
 
 
+def test_the_set_asked_for(tmp_path):
+    average, training = {'a': torch.ones(1)}, {'a': torch.zeros(1)}
+    wrapped = {'module.a': training['a'], 'steps': torch.tensor(3)}
+    for content in (
+        dict(model=training, state_dict_ema=average),  # official
+        dict(state_dict=average, ema_state_dict=wrapped),  # MMEngine
+    ):
+        torch.save(content, tmp_path / 'both.pth')
+        for ema, expected in ((None, average), (True, average), (False, training)):
+            found = read_weights(tmp_path / 'both.pth', ema=ema)
+            assert found.state_dict == expected
+            assert (found.is_ema, found.has_both) == (ema is not False, True)
+    torch.save(dict(model_ema=average), tmp_path / 'one.pth')
+    with pytest.raises(CheckpointError, match=r'one.pth holds averaged \(EMA\) weights only'):
+        read_weights(tmp_path / 'one.pth', ema=False)
+
+
 # Strictness
 
 

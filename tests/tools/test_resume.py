@@ -11,20 +11,14 @@ import torch
 
 from classification.engine.weights import read_checkpoint
 from classification.visualization.curves import read_scalar
+from tests.helpers import FIXTURES, ROOT, assert_same_training
 
-ROOT = Path(__file__).parents[2]
-FIXTURES = ROOT / 'tests/fixtures'
 RECIPE = FIXTURES / 'recipe.py'
 
 
 def assert_same(one, other):
-    """Everything of two checkpoints but times and paths: weights to log of losses and rates."""
-    assert one.keys() == other.keys()
-    for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
-        a, b = (torch.utils._pytree.tree_flatten(file.get(name)) for file in (one, other))
-        assert a[1] == b[1]
-        for x, y in zip(a[0], b[0], strict=True):
-            assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y, name
+    """All but times and paths: state, position, and the log of losses and rates."""
+    assert_same_training(one, other)
     for name in ('epoch', 'iter', 'seed'):
         assert one['meta'][name] == other['meta'][name]
     for name in ('train/loss', 'train/lr'):

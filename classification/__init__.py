@@ -1,15 +1,25 @@
-"""MILA and its classifier: importing this registers them with timm and MMEngine."""
+"""Importing this registers MILA and its classifier, and widens torch's allow-list for checkpoints.
 
-from . import backbone, classifier, curves, data, hooks, metrics, models, optim, weights
+Models are registered with timm and MMEngine, the task with `engine.task`; the allow-list is in
+`engine/safe_globals.py`. Neither the Runner nor the command line is loaded.
+"""
+
+from . import backbone, classifier, datasets, evaluation, hooks, models, optim
+from .engine import precision
+from .engine.task import register_task
+from .task import Classification
+from .visualization import curves
 
 __all__ = [
     'backbone',
     'classifier',
     'curves',
-    'data',
+    'datasets',
+    'evaluation',
     'hooks',
-    'metrics',
     'models',
     'optim',
-    'weights',
+    'precision',
 ]
+
+register_task('mmengine', Classification())

@@ -6,10 +6,10 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import nn
 
+from .engine.loading import load_weights, pretrained_source
 from .models import mila, vmamba
 from .models.factory import any_size, create_model
 from .models.study import LinearSwin
-from .weights import load_weights, pretrained_source
 
 
 class DenseModel:
@@ -23,7 +23,7 @@ class DenseModel:
             in eval mode.
         with_cp: gradient checkpointing: less memory, a third more time in training.
         init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None)` in any format that
-            `classification.weights` reads, loaded strictly: only the norms of the outputs may be
+            `engine.weights` reads, loaded strictly: only the norms of the outputs may be
             missing and only what dense use removes (head, its norm, later stages) left over.
         model: arguments of the model.
     """

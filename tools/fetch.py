@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from classification.runtime import errors_in_one_sentence
+from classification.engine.cli import errors_in_one_sentence
 from classification.zoo import models
 from classification.zoo.download import fetch
 

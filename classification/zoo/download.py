@@ -1,9 +1,7 @@
 """Released weights, downloaded by name: a file appears whole and checked, or not at all."""
 
 import difflib
-import os
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +10,9 @@ from pathlib import Path
 
 import torch
 
-from ..runtime import UsageError
-from ..weights import CheckpointError, file_sha256, read_checkpoint
+from ..engine.errors import CheckpointError, UsageError
+from ..engine.files import atomic, file_sha256
+from ..engine.weights import read_checkpoint
 from .metafiles import Model, Release, released
 
 TIMEOUT = 60  # seconds without an answer; Python's own is none
@@ -56,8 +55,7 @@ def fetch(name: str, folder: Path, zoo: list[Model]) -> Fetched:
 
 
 def _download(release: Release, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.fetch-') as partial, _timeout():
-        file = Path(partial) / path.name
+    with atomic(path) as file, _timeout():
         try:
             torch.hub.download_url_to_file(release.url, str(file), progress=True)
         except (OSError, HTTPException) as error:
@@ -69,7 +67,6 @@ def _download(release: Release, path: Path) -> None:
             read_checkpoint(file, release.sha256)
         except CheckpointError as error:
             raise CheckpointError(str(error).replace(str(file), release.url)) from None
-        os.replace(file, path)
 
 
 @contextmanager

@@ -10,10 +10,10 @@ import torch
 from mmengine.config import ConfigDict
 from torch import nn
 
-from classification import weights
 from classification.backbone import MILABackbone
+from classification.engine import loading
+from classification.engine.errors import CheckpointError
 from classification.models import ARCHS, MILA, linear_attention
-from classification.weights import CheckpointError
 
 DATA = Path(__file__).parents[1] / 'data'
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
@@ -31,7 +31,7 @@ def oracle():
 def lines(monkeypatch):
     """What loading weights told the user."""
     said = []
-    monkeypatch.setattr(weights, 'print_log', lambda line, **kwargs: said.append(line))
+    monkeypatch.setattr(loading, 'print_log', lambda line, **kwargs: said.append(line))
     return said
 
 

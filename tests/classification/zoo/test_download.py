@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from classification.runtime import UsageError
-from classification.weights import CheckpointError
+from classification.engine.errors import CheckpointError, UsageError
 from classification.zoo import Release
 from classification.zoo.download import fetch
 

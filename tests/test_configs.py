@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
+from mmengine.hub import get_config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
@@ -32,7 +33,10 @@ ALL = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rg
 SIZE = 64
 BATCH = 2
 
+ENTRIES = {model.config: model for model in zoo.models() if model.config}
+
 load = functools.cache(lambda path: Config.fromfile(ROOT / path))
+installed = functools.cache(get_config)
 
 
 @pytest.fixture(scope='module', params=CONFIGS)
@@ -74,27 +78,36 @@ def test_figures_stand_in_the_metafile(path):
     """What a paper prints, and on what hardware, is said once: not in the config as well."""
     text = (ROOT / path).read_text()
     assert 'Hardware' not in text
-    model = next(model for model in zoo.models() if model.config == path)
-    for result in model.results:
+    for result in ENTRIES[path].results:
         for name, value in result.metrics.items():
             assert not re.search(rf'(?<![\d.]){re.escape(str(value))}(?![\d.])', text), name
 
 
+def test_metafile(path, cfg):
+    """The entry's hardware sees the config's images: a CPU, or GPUs as many as each has."""
+    entry = ENTRIES[path]
+    found = re.fullmatch(r'\d GPUs? x (\d+) images|\d CPU cores?', entry.training_resources)
+    assert found and (not found[1] or cfg.train_dataloader.batch_size == int(found[1]))
+    assert entry.timm is None or entry.timm == cfg.model.model.name
+
+
 @pytest.mark.parametrize('file', ALL)
-def test_differences_only(file, tmp_path):
+def test_differences_only(file):
     """A config repeats nothing that its bases, here or in mmdet and mmseg, say already."""
-    base, own = base_and_own(ROOT / file, tmp_path)
+    base, own = base_and_own(ROOT / file)
     assert list(repeats(own, base)) == []
 
 
 def test_repeats_are_found(tmp_path):
     (tmp_path / 'base.py').write_text('a = dict(b=dict(c=1, d=2), e=[1])\nf = 1\ng = dict(h=1)')
     (tmp_path / 'leaf.py').write_text(
-        "_base_ = 'base.py'\n"
-        'a = dict(b=dict(c=1, d=3), e=[1])\nf = True\ng = dict(_delete_=True, h=1)\nk = _base_.f'
+        "_base_ = ['base.py', 'mmseg::_base_/models/upernet_swin.py']\n"
+        'a = dict(b=dict(c=1, d=3), e=[1])\nf = True\ng = dict(_delete_=True, h=1)\n'
+        'k = _base_.a.b.c\nmodel = dict(decode_head=dict(channels=512, num_classes=20))'
     )
-    base, own = base_and_own(tmp_path / 'leaf.py', tmp_path)
-    assert own['k'] == 1 and list(repeats(own, base)) == ['a.b.c', 'a.e']
+    base, own = base_and_own(tmp_path / 'leaf.py')
+    assert own['k'] == 1
+    assert list(repeats(own, base)) == ['a.b.c', 'a.e', 'model.decode_head.channels']
 
 
 def test_size(path):
@@ -217,22 +230,19 @@ def check_result(model_cfg, result):
         assert result.pred_sem_seg.data.shape == (1, SIZE, SIZE)
 
 
-def base_and_own(file, folder):
-    """What the bases of a config say, merged, and what it says itself, each a dict."""
+def base_and_own(file):
+    """What the bases of a config say, together, and what it says itself, each a dict."""
     tree = ast.parse(file.read_text())
     bases = [node for node in tree.body if ast.unparse(node).startswith('_base_ = ')]
     tree.body = [node for node in tree.body if node not in bases]
     named = ast.literal_eval(bases[0].value) if bases else []
-    paths = [
-        name if '::' in name else str((file.parent / name).resolve())
-        for name in ([named] if isinstance(named, str) else named)
-    ]
-    (folder / 'bases.py').write_text(f'_base_ = {paths!r}')
-    base = Config.fromfile(folder / 'bases.py', import_custom_modules=False)
+    base = ConfigDict()  # bases share no key, MMEngine sees to that
+    for name in [named] if isinstance(named, str) else named:
+        cfg = installed(name) if '::' in name else load((file.parent / name).resolve())
+        base.update(cfg.to_dict())
     names = dict(_base_=base)
     exec(compile(tree, str(file), 'exec'), names)
-    own = {key: value for key, value in names.items() if not key.startswith('_')}
-    return base.to_dict(), own
+    return base, {key: value for key, value in names.items() if not key.startswith('_')}
 
 
 def repeats(own, base, path=''):

@@ -1,9 +1,7 @@
-"""The model zoo: the metafiles of configs/ read (`metafiles`), downloaded from (`download`) and
-printed
-as tables (`tables`).
-"""
+"""The model zoo: the metafiles of configs/, read, downloaded from, printed as tables and pages."""
 
 from .metafiles import (
+    TOP1,
     Collection,
     Counts,
     Model,
@@ -16,6 +14,7 @@ from .metafiles import (
 )
 
 __all__ = [
+    'TOP1',
     'Collection',
     'Counts',
     'Model',

@@ -1,9 +1,9 @@
 """MILA and its classifier: importing this registers them with timm and MMEngine."""
 
-from . import backbone, classifier, curves, data, hooks, metrics, models, optim, weights
+from . import backbones, classifier, curves, data, hooks, metrics, models, optim, weights
 
 __all__ = [
-    'backbone',
+    'backbones',
     'classifier',
     'curves',
     'data',

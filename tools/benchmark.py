@@ -37,7 +37,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import BaseDataElement, PixelData
 
-from classification.backbone import TimmBackbone
+from classification.backbones import TimmBackbone
 from classification.models.factory import any_size, create_model
 from classification.runtime import UsageError, errors_in_one_sentence, load_config
 from classification.timing import interleaved, peak_memory

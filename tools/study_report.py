@@ -1,7 +1,5 @@
 """The study's table, figure and pictures."""
 
-import copy
-from dataclasses import replace
 from statistics import mean
 
 import torch
@@ -10,8 +8,8 @@ from grid import spread
 from matplotlib import pyplot as plt
 from text_table import markdown
 
-from classification.models.scan import DIRECTIONS
-from classification.models.study import UnifiedAttention
+from classification.models.ops.layout import DIRECTIONS
+from classification.models.unified_attention import UnifiedAttention
 
 # The rows with one kind of position each.
 POSITIONS = dict(ape='APE', lepe='LePE', cpe='CPE', rope='RoPE')
@@ -83,8 +81,9 @@ def attention_picture(path, models, images):
     names = [POSITIONS[row] for row in models]
     titles = ['image', *(f'{name}, {how}' for name in names for how in ('with', 'without'))]
     fig, axes = picture_grid(len(images), titles, cell=(1.5, 1.6), fontsize=9)
+    pairs = [m for model in models.values() for m in (model, model.with_design(pos=()))]
     for row, image in zip(axes, images, strict=True):
-        grids = [attention(m, image) for model in models.values() for m in _both(model)]
+        grids = [attention(model, image) for model in pairs]
         query = [side // 2 for side in grids[0].shape] if grids else None
         _show_image(row[0], image, grids[0].shape, query)
         for ax, grid in zip(row[1:], grids, strict=True):
@@ -97,19 +96,6 @@ def attention(model, image):
     """The attention map (H, W) of the middle token in the model's first block."""
     mixer, x, table = first_attention(model, image)
     return mixer.attention_map(x, [side // 2 for side in x.shape[1:3]], table)
-
-
-def _both(model):
-    """A model, and the same weights with positions switched off."""
-    without = copy.deepcopy(model)
-    for module in without.modules():
-        if isinstance(module, UnifiedAttention):
-            module.design = replace(module.design, pos=())
-        if hasattr(module, 'pos'):
-            module.pos = ()
-        if hasattr(module, 'rotary_dim'):
-            module.rotary_dim = 0
-    return model, without
 
 
 def decay_picture(path, model, images):
@@ -129,10 +115,9 @@ def decay_picture(path, model, images):
         query = [side // 2 for side in x.shape[1:3]]
         _show_image(row[0], image, x.shape[1:3], query)
         with torch.no_grad():
-            row[1].imshow(mixer._delta(x)[0].mean(dim=-1), cmap='viridis')
+            row[1].imshow(mixer.delta(x)[0].mean(dim=-1), cmap='viridis')
         for ax, scan in zip(row[2:], [*orders, DIRECTIONS], strict=True):
-            mixer.design = replace(mixer.design, scan=scan)
-            ax.imshow(mixer.decay_map(x, query), cmap='magma', vmin=0, vmax=1)
+            ax.imshow(mixer.decay_map(x, query, scan), cmap='magma', vmin=0, vmax=1)
             ax.plot(query[1], query[0], 'c+', ms=8)
     save(fig, path, dpi=100)
 

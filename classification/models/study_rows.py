@@ -3,26 +3,26 @@
 Every size and switch of LinearSwin stays free: `create_model('study_rope', embed_dim=32, ...)`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from timm.models import generate_default_cfgs, register_model
 
+from .linear_swin import LinearSwin
 from .staged import create as create_staged
 from .staged import default_cfg
-from .study import LinearSwin
 
 
 class Row(NamedTuple):
     """What a row switches, and what the paper printed for it (ImageNet, 224; None: no such row)."""
 
-    switches: dict
+    switches: dict[str, Any]
     params: int | None = None  # M
     flops: float | None = None  # G, a multiply-add counted once
     throughput: int | None = None  # images/s on the paper's GPU
     top1: float | None = None  # %
 
 
-ROWS = {
+ROWS: dict[str, Row] = {
     'baseline': Row({}, 28, 4.5, 1152, 77.6),
     'input_gate': Row(dict(input_gate=True), 29, 4.5, 1069, 77.8),
     'forget_gate': Row(dict(forget_gate=True, scan=('row',)), 29, 4.8, 743, 78.4),
@@ -47,8 +47,9 @@ ROWS = {
             scan=('row',),
         )
     ),
-    # Not rows of the paper: tokens read only those before them. MambaOut's question, whether a task
-    # of understanding can do with that; order alone also tells positions, unlike CPE's neighbours.
+    # Not rows of the paper: tokens read only those before them, which asks MambaOut's question,
+    # whether understanding an image needs more. Order alone also tells positions, so that the
+    # second row has CPE as well.
     'causal': Row(dict(scan=('row',))),
     'cpe_causal': Row(dict(pos=('cpe',), scan=('row',))),
     # The winners, and what stands in for the forget gate: MILA's block in this layout.

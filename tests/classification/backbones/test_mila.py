@@ -11,11 +11,12 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from classification import weights
-from classification.backbone import MILABackbone
-from classification.models import ARCHS, MILA, linear_attention
+from classification.backbones import MILABackbone
+from classification.models import MILA, MILA_ARCHS
+from classification.models.ops import linear_attention
 from classification.weights import CheckpointError
 
-DATA = Path(__file__).parents[1] / 'data'
+DATA = Path(__file__).parents[2] / 'data'
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
 WIDTHS = (8, 16, 32, 64)
 SUBSETS = [(0, 1, 2, 3), (0, 2), (1,), (3,), (0,)]
@@ -119,7 +120,7 @@ def test_is_found_from_every_scope(scope):
 def test_named_sizes(arch):
     with torch.device('meta'):
         names = {name: p.shape for name, p in build(arch=arch).named_parameters()}
-        whole = {name: p.shape for name, p in MILA(**ARCHS[arch]).named_parameters()}
+        whole = {name: p.shape for name, p in MILA(**MILA_ARCHS[arch]).named_parameters()}
     norms = {name for name in names if name.startswith('norm')}
     assert norms == {f'norm{i}.{kind}' for i in range(4) for kind in ('weight', 'bias')}
     own = {name: shape for name, shape in names.items() if name not in norms}

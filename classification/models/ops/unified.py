@@ -1,11 +1,11 @@
 """Mamba and linear attention in one formula: the operator, as written and in three fast forms.
 
     S_i = Ã_i ⊙ S_{i-1} + K_iᵀ (Δ_i ⊙ V_i)        S_i: d x e, the memory
-    Z_i = Z_{i-1} + K_iᵀ                          Z_i: d x 1, what it is measured by
+    Z_i = Z_{i-1} + K_iᵀ                          Z_i: d x 1, the normaliser
     y_i = Q_i S_i / (Q_i Z_i) + D ⊙ x_i
 
-Z forgets nothing and weighs nothing by Δ, as printed; a gated Z would need a scan of its own, and
-the forget gate's row then 5.2 G where the paper has 4.8 G.
+Z is neither gated by Ã nor weighted by Δ, as printed. Gating Z too would need a second scan and
+would count 5.2 GFLOPs in the forget gate's row; the paper prints 4.8.
 
 Without Ã, Δ and D this is causal linear attention; the usual, non-causal kind reads the last S and
 Z at every i. With them, without the division and with one head it is Mamba's selective state-space
@@ -14,7 +14,7 @@ model h_i = Ã_i ⊙ h_{i-1} + B_i (Δ_i ⊙ x_i), y_i = C_i h_i + D ⊙ x_i, wh
 Source: Han et al., "Demystify Mamba in Vision: A Linear Attention Perspective" (NeurIPS 2024).
 
 Shapes everywhere: q, k (B, heads, N, d); v, x and the result (B, heads, N, e). `rotated` is a pair
-(q, k) turned by position (RoPE): the memory is written and read with it, and measured with the
+(q, k) turned by position (RoPE): the memory is written and read with these, and normalised with the
 unturned ones, which are positive.
 """
 
@@ -28,9 +28,9 @@ from torch.utils.checkpoint import checkpoint
 from .linear_attention import EPS
 from .scan import BLOCK, linear_recurrence
 
-CHUNK = 64  # tokens between two states that `causal_by_chunks` makes
-# Numbers in the states that `gated` holds at one time: on a CPU they should stay near its cache,
-# elsewhere a quarter of a GB of them keeps the launches few.
+CHUNK = 64  # tokens between two states that `causal_by_chunks` computes
+# Numbers in the states that `gated` holds at one time: few enough for a CPU's cache; on other
+# devices a quarter of a GB, so that kernels are launched rarely.
 GATED_NUMBERS = {'cpu': 2**20}
 GATED_NUMBERS_ELSEWHERE = 2**26
 
@@ -39,23 +39,33 @@ class ForgetGate(NamedTuple):
     """Mamba's forget gate Ã_i = exp(-step_i ⊙ rate), kept as its factors.
 
     step: (B, heads, N, e), Mamba's Δ; rate: (heads, d, e), Mamba's -A. Both are positive. The gate
-    itself has d numbers for each of step's: it is made for some tokens at a time.
+    itself is d times as large as `step`, so that it is computed for some tokens at a time.
     """
 
     step: Tensor
     rate: Tensor
 
-    def value(self):
+    def value(self) -> Tensor:
         """Ã (B, heads, N, d, e)."""
         return torch.exp(-self.step[..., None, :] * self.rate[:, None])
 
-    def split(self, size, dim):
+    def split(self, size: int, dim: int) -> list['ForgetGate']:
         """As Tensor.split, over the tokens."""
         return [ForgetGate(step, self.rate) for step in self.step.split(size, dim)]
 
 
-def recurrence(q, k, v, delta=None, a=None, D=None, x=None, normalise=True, rotated=None):
-    """The formula, token by token: the reference for `unified_attention`, same arguments."""
+def naive_unified_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    delta: Tensor | None = None,
+    a: ForgetGate | Tensor | None = None,
+    D: Tensor | None = None,
+    x: Tensor | None = None,
+    normalise: bool = True,
+    rotated: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """The reference of `unified_attention(..., causal=True)`: the formula, token by token."""
     delta = torch.ones_like(v) if delta is None else delta.expand_as(v)
     a = torch.ones_like(v[..., None, :]) if a is None else a
     a = a.value() if isinstance(a, ForgetGate) else a.expand(*v.shape[:3], *a.shape[-2:])
@@ -82,8 +92,17 @@ def _column(vector):
 
 
 def unified_attention(
-    q, k, v, delta=None, a=None, D=None, x=None, normalise=True, causal=False, rotated=None
-):
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    delta: Tensor | None = None,
+    a: ForgetGate | Tensor | None = None,
+    D: Tensor | None = None,
+    x: Tensor | None = None,
+    normalise: bool = True,
+    causal: bool = False,
+    rotated: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """The formula by its fast forms.
 
     Args:
@@ -121,15 +140,16 @@ def unified_attention(
     return y if D is None else y + D * (v if x is None else x)
 
 
-def parallel(q, k, v):
-    """Q_i S_N for all i: every token reads every token."""
+def parallel(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Q_i S_N for all i: every token reads every token; (B, heads, N, e)."""
     return q @ (k.transpose(-2, -1) @ v)
 
 
-def causal_by_chunks(q, k, v):
-    """Q_i S_i for all i without a forget gate.
+def causal_by_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Q_i S_i for all i without a forget gate: (B, heads, N, e).
 
-    S where a chunk begins by a cumulative sum, and the weights of token on token inside it.
+    S at the start of each chunk comes from a cumulative sum; inside a chunk the weights between
+    its tokens are computed as in attention.
     """
     tokens = q.shape[2]
     size = min(CHUNK, tokens)
@@ -142,11 +162,11 @@ def causal_by_chunks(q, k, v):
     return y.flatten(2, 3)[:, :, :tokens]
 
 
-def gated(q, k, v, a):
-    """Q_i S_i for all i with a forget gate, in linear time.
+def gated(q: Tensor, k: Tensor, v: Tensor, a: ForgetGate | Tensor) -> Tensor:
+    """Q_i S_i for all i with a forget gate, in linear time: (B, heads, N, e).
 
-    Backward, the states are made again chunk by chunk: what is kept are the arguments and one
-    state a chunk, not d x e numbers a token.
+    The backward pass computes the states again chunk by chunk: only the arguments and one state
+    per chunk are kept, not d x e numbers per token.
     """
     if isinstance(a, Tensor):
         a = a.expand(*v.shape[:3], *a.shape[-2:])
@@ -170,7 +190,7 @@ def _gated_chunk(q, k, v, a, S):
     return (_row(q) @ S).squeeze(-2), S[:, :, -1].clone()
 
 
-def normaliser(q, k, causal):
+def normaliser(q: Tensor, k: Tensor, causal: bool) -> Tensor:
     """Q_i Z_i, or Q_i Z_N for all i, kept away from 0: (B, heads, N, 1)."""
     tokens = q.shape[2]
     if causal:

@@ -1,28 +1,23 @@
-"""The study's models: counts of the tables, each switch, the blocks they lead to, refusals."""
+"""The study's models: every row, each switch, the blocks they lead to, refusals."""
 
 import itertools
 import zlib
-from pathlib import Path
 
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
 from mmengine.registry import MODELS
-from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from classification.backbone import LinearSwinBackbone
-from classification.models import ROWS, LinearSwin, unified
+from classification.backbones import LinearSwinBackbone
+from classification.models import ROWS, LinearSwin
 from classification.models import mila as mila_models
-from classification.models.linear_attention import rotary_table
-from classification.models.scan import to_sequence
-from classification.models.study import Block, Design, UnifiedAttention
-from classification.models.unified import ForgetGate
+from classification.models.design import Design
+from classification.models.linear_swin import Block
+from classification.models.ops.rotary import rotary_table
 
 SMALL = dict(num_classes=5, img_size=32, embed_dim=16, depths=(1, 2), num_heads=(2, 4))
-PUBLISHED = [name for name, row in ROWS.items() if row.params]
 
 
 def build(row='baseline', **kwargs):
@@ -34,22 +29,7 @@ def images(height=32, width=32, batch=2):
     return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(0))
 
 
-# The tables
-
-
-@pytest.mark.parametrize('row', PUBLISHED)
-def test_counts_are_the_published_ones(row, monkeypatch):
-    monkeypatch.setattr(unified, 'GATED_NUMBERS', {'cpu': 2**40})  # one chunk: nothing is computed
-    with FakeTensorMode(), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model = timm.create_model(f'study_{row}').eval()
-        model(torch.empty(1, 3, 224, 224))
-    parameters = sum(p.numel() for p in model.parameters())
-    flops = counter.get_total_flops() / 2  # a multiply-add counts once in the tables
-    assert round(parameters / 1e6) == ROWS[row].params
-    assert abs(flops / 1e9 - ROWS[row].flops) <= 0.1
-
-
-def test_forget_gate_costs_9_flops_a_state_and_each_direction_again():
+def test_forget_gate_costs_9_flops_per_state_and_each_direction_again():
     def count(**switches):
         model = build(depths=(1,), num_heads=(2,), **switches).eval()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -63,15 +43,6 @@ def test_forget_gate_costs_9_flops_a_state_and_each_direction_again():
     assert two - one == 9 * states
     projection = 2 * 64 * 16  # of rank 1
     assert one - plain == (9 - 2) * states + projection  # no product for the writing of S
-
-
-def test_eleven_switched_rows_differ_from_the_baseline_in_one_thing():
-    baseline = Design()
-    for name in PUBLISHED:
-        design = build(name).design
-        changed = [f for f in vars(baseline) if getattr(design, f) != getattr(baseline, f)]
-        expected = {'baseline': 0, 'forget_gate': 2}.get(name, 1)  # a forget gate needs a scan
-        assert len(changed) == expected, name
 
 
 # Every row
@@ -133,20 +104,6 @@ def test_half_precision(row, dtype):
     assert model.to(dtype)(x.to(dtype)).isfinite().all()
 
 
-@pytest.mark.parametrize('normalise', [True, False])
-def test_half_precision_where_features_vanish_and_gates_saturate(normalise):
-    """ELU + 1 is 0 in fp16 below -17: 0 / 0 must not follow."""
-    design = Design(True, True, normalise=normalise, scan='row')
-    attention = UnifiedAttention(8, 2, 4, 1, design, project_value=True).half()
-    with torch.no_grad():
-        attention.qk.bias.fill_(-30)
-        attention.delta_bias.fill_(100)
-    x = torch.randn(1, 3, 3, 8, dtype=torch.float16, requires_grad=True)
-    y = attention(x)
-    y.sum().backward()
-    assert y.isfinite().all() and x.grad.isfinite().all()
-
-
 # Each switch
 
 
@@ -197,61 +154,6 @@ def test_switches_combine(block, single_head, forget_gate):
     y.sum().backward()
     assert y.isfinite().all()
     assert all(p.grad.isfinite().all() for p in model.parameters())
-
-
-@pytest.mark.parametrize('forget_gate', [False, True])
-@pytest.mark.parametrize(
-    'direction, earlier',
-    [
-        ('row', [(0, 0), (0, 3), (1, 1)]),
-        ('row_back', [(1, 3), (2, 0), (2, 3)]),
-        ('column', [(0, 0), (2, 1), (0, 2)]),
-        ('column_back', [(2, 2), (0, 3), (2, 3)]),
-    ],
-)
-def test_a_token_reads_what_lies_before_it_in_the_scan(direction, earlier, forget_gate):
-    """Which tokens of 3 x 4 the token at row 1, column 2 depends on."""
-    torch.manual_seed(0)
-    design = Design(forget_gate=forget_gate, scan=direction, pos='rope')
-    attention = UnifiedAttention(8, 2, 4, 1, design, project_value=True)
-    x = torch.randn(1, 3, 4, 8, requires_grad=True)
-    attention(x, rotary_table(3, 4, 8, 'cpu'))[0, 1, 2].sum().backward()
-    reads = x.grad[0].abs().sum(-1) > 0
-    rows, columns = torch.meshgrid(torch.arange(3), torch.arange(4), indexing='ij')
-    order = {'row': 4 * rows + columns, 'column': 3 * columns + rows}[direction.split('_')[0]]
-    order = -order if direction.endswith('back') else order
-    assert torch.equal(reads, order <= order[1, 2])
-    assert all(reads[place] for place in earlier)
-
-
-def test_non_causal_attention_reads_everything():
-    attention = UnifiedAttention(8, 2, 4, 1, Design(), project_value=True)
-    x = torch.randn(1, 3, 4, 8, requires_grad=True)
-    attention(x)[0, 1, 2].sum().backward()
-    assert (x.grad.abs().sum(-1) > 0).all()
-
-
-def attention_pair(**switches):
-    """The baseline's attention, and one with a switch and the same weights besides."""
-    pair = [UnifiedAttention(8, 2, 4, 1, Design(**s), project_value=True) for s in ({}, switches)]
-    pair[1].load_state_dict(pair[0].state_dict(), strict=False)
-    return pair
-
-
-def test_shortcut_adds_the_input_of_the_attention():
-    off, on = attention_pair(shortcut=True)
-    torch.nn.init.normal_(on.D)
-    x = torch.randn(2, 3, 4, 8)
-    assert torch.allclose(on(x), off(x) + on.D * x, atol=1e-6)
-
-
-def test_without_normalisation_the_memory_is_a_mean():
-    off, on = attention_pair(normalise=False)
-    x = torch.randn(2, 3, 4, 8)
-    q, k = ((F.elu(t) + 1).view(2, 12, 2, 4).transpose(1, 2) for t in off.qk(x).chunk(2, dim=-1))
-    scale = q @ k.mean(dim=2)[..., None]  # what the baseline divides by
-    expected = off(x).view(2, 12, 2, 4) * scale.transpose(1, 2)
-    assert torch.allclose(on(x).view(2, 12, 2, 4), expected, atol=1e-5)
 
 
 def test_ape_keeps_its_table_at_its_size_and_stretches_it_elsewhere():
@@ -352,7 +254,7 @@ def test_unknown_arguments_are_errors():
         LinearSwin(forgetgate=True)
 
 
-# Registered with MMEngine, and a config a row
+# Registered with MMEngine
 
 
 def test_dense_backbone_is_built_from_every_scope():
@@ -391,77 +293,31 @@ def test_classifiers_weights_become_the_backbones(tmp_path):
         assert name.startswith('norm') or torch.equal(value, classifier.state_dict()[name])
 
 
-def test_every_row_has_a_config():
-    folder = Path(__file__).parents[3] / 'configs' / 'study'
-    named = {Config.fromfile(path).model.model.name for path in folder.glob('*.py')}
-    assert named == {f'study_{row}' for row in ROWS}
-    for row in ROWS:
-        assert (folder / f'study-{row.replace("_", "-")}_8xb128_in1k.py').is_file()
+# The same weights under other switches
 
 
-# What a token reads
+@pytest.mark.parametrize('pos', ['ape', 'lepe', 'cpe', 'rope'])
+def test_with_design_switches_positions_off(pos):
+    model, plain = build(pos).eval(), build('baseline').eval()
+    off = model.with_design(pos=())
+    plain.load_state_dict({n: v for n, v in model.state_dict().items() if n in plain.state_dict()})
+    torch.testing.assert_close(off(images()), plain(images()), rtol=0, atol=0)
+    assert (off(images()) - model(images())).abs().max() > 1e-4  # which keeps its own design
+    assert not off.training and model.train().with_design(pos=()).training
 
 
-class Given(torch.nn.Module):
-    """Stands for the projection of the values: gives what it is told."""
-
-    def __init__(self, values):
-        super().__init__()
-        self.values = values
-
-    def forward(self, x):
-        return self.values
-
-
-@pytest.mark.parametrize(
-    'switches',
-    [
-        dict(),
-        dict(pos=('rope',)),
-        dict(pos=('lepe',)),
-        dict(scan=('row', 'column_back')),
-        dict(input_gate=True, forget_gate=True, shortcut=True, normalise=False, scan=('column',)),
-    ],
-)
-def test_attention_map_is_how_the_result_follows_each_value(switches):
-    torch.manual_seed(0)
-    dim, height, width = 8, 3, 4
-    attn = UnifiedAttention(dim, 2, 4, 2, Design(**switches), project_value=True).double()
-    x = torch.randn(1, height, width, dim, dtype=torch.float64)
-    table = None
-    if 'rope' in attn.design.pos:
-        table = rotary_table(height, width, dim, x.device, x.dtype)
-    query = (1, 2)
-    found = attn.attention_map(x, query, table)
-    values = torch.randn_like(x)
-    for row, column in itertools.product(range(height), range(width)):
-        changed = values.clone()
-        changed[0, row, column] += 1
-        with torch.no_grad():
-            before, after = (_with_values(attn, v, x, table)[0][query] for v in (values, changed))
-        torch.testing.assert_close(found[row, column], (after - before).mean())
+def test_with_design_shares_the_weights_and_draws_nothing():
+    model = build('forget_gate')
+    state = torch.get_rng_state()
+    other = model.with_design(scan=('column', 'row_back'))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert other.design.scan == ('column', 'row_back') and model.design.scan == ('row',)
+    for name, value in model.state_dict().items():
+        assert other.state_dict()[name].data_ptr() == value.data_ptr(), name
+    assert all(p.requires_grad for p in other.parameters())
 
 
-def _with_values(attn, values, x, table):
-    attn.value = Given(values)
-    return attn(x, table)
-
-
-@pytest.mark.parametrize('scan', [('row',), ('column_back',), ('row', 'row_back')])
-def test_decay_map_is_the_product_of_the_gates_in_between(scan):
-    torch.manual_seed(0)
-    dim, height, width = 8, 3, 4
-    design = Design(forget_gate=True, scan=scan)
-    attn = UnifiedAttention(dim, 2, 4, 2, design, project_value=True)
-    x = torch.randn(1, height, width, dim)
-    query = (1, 2)
-    expected = torch.zeros(height, width)
-    for order in scan:
-        step = attn._heads(attn._delta(x), order)
-        gates = ForgetGate(step, attn.A_log.exp()).value()[0].detach()  # (heads, N, d, e)
-        places = to_sequence(torch.arange(height * width).view(1, height, width), order)[0].tolist()
-        end = places.index(query[0] * width + query[1])
-        for i in range(end + 1):
-            left = gates[:, i + 1 : end + 1].prod(dim=1).mean()
-            expected.view(-1)[places[i]] += left / len(scan)
-    torch.testing.assert_close(attn.decay_map(x, query), expected)
+@pytest.mark.parametrize('changes', [dict(pos='cpe'), dict(shortcut=True), dict(block='gated')])
+def test_with_design_refuses_what_needs_other_weights(changes):
+    with pytest.raises(ValueError, match='needs other weights than the model has'):
+        build().with_design(**changes)

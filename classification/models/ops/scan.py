@@ -1,4 +1,4 @@
-"""The linear recurrence h_i = a_i h_{i-1} + b_i over long sequences, and the orders of an image.
+"""The linear recurrence h_i = a_i h_{i-1} + b_i over long sequences.
 
 The recurrence is the memory of every gated or state-space model: a forgets, b adds. It is computed
 by blocks (Blelloch, "Prefix sums and their applications", 1990): all blocks are walked at the same
@@ -8,18 +8,18 @@ any length.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-# Tokens of a block, a balance: every level of blocks costs two walks of this many steps.
+# Tokens per block. Longer blocks need more sequential steps, shorter ones more levels of blocks:
+# every level takes two walks of this many steps.
 BLOCK = 32
 
-DIRECTIONS = ('row', 'row_back', 'column', 'column_back')
 
-
-def linear_recurrence(a, b, dim=-1, initial=None):
+def linear_recurrence(a: Tensor, b: Tensor, dim: int = -1, initial: Tensor | None = None) -> Tensor:
     """h_i = a_i h_{i-1} + b_i, element by element along `dim`, in linear time and memory.
 
     Computed in the dtype given; half precision loses a long memory to rounding. Fastest where a
@@ -47,6 +47,19 @@ def linear_recurrence(a, b, dim=-1, initial=None):
     return _recurrence(a, b, initial.reshape(-1, inner), False).reshape(shape)
 
 
+def naive_linear_recurrence(
+    a: Tensor, b: Tensor, dim: int = -1, initial: Tensor | None = None
+) -> Tensor:
+    """The reference of `linear_recurrence`, same arguments: a loop over the tokens."""
+    a, b = torch.broadcast_tensors(a, b)
+    h = torch.zeros_like(b.select(dim, 0)) if initial is None else initial
+    out = []
+    for a_i, b_i in zip(a.unbind(dim), b.unbind(dim), strict=True):
+        h = a_i * h + b_i
+        out.append(h)
+    return torch.stack(out, dim)
+
+
 # An operator of its own: torch.compile and fake tensors take it whole, and FLOPs can be counted.
 @torch.library.custom_op('mila::linear_recurrence', mutates_args=())
 def _recurrence(a: Tensor, b: Tensor, initial: Tensor, reverse: bool) -> Tensor:
@@ -68,7 +81,7 @@ def _backward(ctx, grad):
     """A recurrence too: g_i = dL/dh_i + a_{i+1} g_{i+1}, dL/db_i = g_i, dL/da_i = g_i h_{i-1}."""
     a, initial, h = ctx.saved_tensors
     step, first = (-1, -1) if ctx.reverse else (1, 0)
-    # What rolls round to the other end, the first a, meets the 0 that g starts from.
+    # roll() also carries the first a to the other end, where it meets the 0 that g starts from.
     g = _recurrence(a.roll(-step, 1), grad, torch.zeros_like(initial), not ctx.reverse)
     before = h.roll(step, 1)
     before[:, first] = initial
@@ -80,11 +93,11 @@ _recurrence.register_autograd(_backward, setup_context=_keep)
 
 @register_flop_formula(torch.ops.mila.linear_recurrence)
 def _flops(a_shape, b_shape, *args, **kwargs):
-    """8 multiply-adds an element, each counted twice as PyTorch's counter does.
+    """8 multiply-adds per element, each counted twice as PyTorch's counter does.
 
-    State-space models are counted with 9 a token, channel and state, from a gate's exponent to the
-    read of the state (Gu in state-spaces/mamba issue 110, then VMamba and others). The read is not
-    part of this operator; as a matrix product Q_i S_i it is counted where it stands.
+    State-space models are counted with 9 per token, channel and state, from a gate's exponent to
+    the read of the state (Gu in state-spaces/mamba issue 110, then VMamba and others). The read is
+    not part of this operator; as a matrix product Q_i S_i it is counted where it stands.
     """
     return 2 * 8 * math.prod(b_shape)
 
@@ -118,29 +131,11 @@ def _walk_blocks(a, b, out, h, step):
         h = torch.addcmul(b[:, :, i], a[:, :, i], h, out=out[:, :, i])
 
 
-def first_steps(shape):
-    """Mamba's first Δ, log-uniform in [.001, .1]: the gates exp(-Δ) start near 1."""
+def init_delta(shape: int | Sequence[int]) -> Tensor:
+    """Mamba's initial step sizes Δ, log-uniform in [.001, .1]: the gates exp(-Δ) start near 1."""
     return torch.exp(torch.empty(shape).uniform_(math.log(0.001), math.log(0.1)))
 
 
-def inverse_softplus(x):
+def inverse_softplus(x: Tensor) -> Tensor:
+    """The number whose softplus is x, for positive x."""
     return x + torch.log(-torch.expm1(-x))
-
-
-def to_sequence(x, direction):
-    """Image (B, H, W, ...) -> its tokens (B, H W, ...) in the order of one of DIRECTIONS."""
-    if direction not in DIRECTIONS:
-        raise ValueError(f'Direction {direction!r} is none of {", ".join(DIRECTIONS)}.')
-    if direction.startswith('column'):
-        x = x.transpose(1, 2)
-    x = x.flatten(1, 2)
-    return x.flip(1) if direction.endswith('back') else x
-
-
-def to_image(x, direction, height, width):
-    """The tokens (B, H W, ...) that `to_sequence` ordered -> their image (B, H, W, ...)."""
-    if direction.endswith('back'):
-        x = x.flip(1)
-    if direction.startswith('column'):
-        return x.unflatten(1, (width, height)).transpose(1, 2)
-    return x.unflatten(1, (height, width))

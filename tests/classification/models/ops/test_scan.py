@@ -1,27 +1,16 @@
-"""The recurrence against its own loop, at awkward lengths and long ones; the orders of an image."""
+"""The recurrence against its naive loop, at awkward lengths and long ones."""
 
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from classification.models.scan import (
+from classification.models.ops.scan import (
     BLOCK,
-    DIRECTIONS,
     _walk,
     linear_recurrence,
-    to_image,
-    to_sequence,
+    naive_linear_recurrence,
 )
-
-
-def loop(a, b, dim, initial=None):
-    h = torch.zeros_like(b.select(dim, 0)) if initial is None else initial
-    out = []
-    for a_i, b_i in zip(a.unbind(dim), b.unbind(dim), strict=True):
-        h = a_i * h + b_i
-        out.append(h)
-    return torch.stack(out, dim)
 
 
 def run(function, inputs, upstream):
@@ -52,7 +41,7 @@ def assert_same(got, expected, dtype):
         ((1, BLOCK**2 + BLOCK + 5, 2), 1),
     ],
 )
-def test_outputs_and_all_gradients_are_the_loops(shape, dim, start, dtype):
+def test_outputs_and_all_gradients_are_the_naive_ones(shape, dim, start, dtype):
     torch.manual_seed(0)
     a = torch.rand(shape, dtype=dtype)
     a[a < 0.1] = 0
@@ -62,7 +51,7 @@ def test_outputs_and_all_gradients_are_the_loops(shape, dim, start, dtype):
         inputs.append(torch.randn_like(a.select(dim, 0)))
     upstream = torch.randn(shape, dtype=dtype)
     got = run(lambda a, b, *h: linear_recurrence(a, b, dim, *h), inputs, upstream)
-    expected = run(lambda a, b, *h: loop(a, b, dim, *h), inputs, upstream)
+    expected = run(lambda a, b, *h: naive_linear_recurrence(a, b, dim, *h), inputs, upstream)
     assert_same(got, expected, dtype)
 
 
@@ -79,7 +68,7 @@ def test_a_and_b_broadcast():
     a, b = torch.rand(70, 1), torch.randn(2, 70, 3)
     upstream = torch.randn(2, 70, 3)
     got = run(lambda a, b: linear_recurrence(a, b, 1), [a, b], upstream)
-    expected = run(lambda a, b: loop(a.expand_as(b), b, 1), [a, b], upstream)
+    expected = run(lambda a, b: naive_linear_recurrence(a.expand_as(b), b, 1), [a, b], upstream)
     assert_same(got, expected, torch.float32)
 
 
@@ -143,26 +132,3 @@ def test_keeps_two_tensors_for_the_backward_pass():
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()), lambda x: x):
         linear_recurrence(a, b, 0)
     assert sum(kept) == 2 * a.numel() + 40  # and h_0
-
-
-@pytest.mark.parametrize('direction', DIRECTIONS)
-@pytest.mark.parametrize('shape', [(2, 3, 5, 4), (1, 1, 7), (2, 6, 1, 2, 3)])
-def test_to_image_takes_back_to_sequence(direction, shape):
-    x = torch.randn(shape)
-    assert torch.equal(to_image(to_sequence(x, direction), direction, *shape[1:3]), x)
-
-
-def test_directions_read_as_they_say():
-    x = torch.tensor([[[1, 2, 3], [4, 5, 6]]])
-    orders = {direction: to_sequence(x, direction)[0].tolist() for direction in DIRECTIONS}
-    assert orders == {
-        'row': [1, 2, 3, 4, 5, 6],
-        'row_back': [6, 5, 4, 3, 2, 1],
-        'column': [1, 4, 2, 5, 3, 6],
-        'column_back': [6, 3, 5, 2, 4, 1],
-    }
-
-
-def test_unknown_direction_is_refused():
-    with pytest.raises(ValueError, match="'diagonal' is none of row, row_back, column"):
-        to_sequence(torch.zeros(1, 2, 2), 'diagonal')

@@ -5,9 +5,15 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from classification.models import unified
-from classification.models.linear_attention import linear_attention, rotary_table, rotate
-from classification.models.unified import ForgetGate, gated, recurrence, unified_attention
+from classification.models.ops import unified
+from classification.models.ops.linear_attention import linear_attention
+from classification.models.ops.rotary import rotary_table, rotate
+from classification.models.ops.unified import (
+    ForgetGate,
+    gated,
+    naive_unified_attention,
+    unified_attention,
+)
 
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-5}
 SHAPES = [(1, 1, 1, 1, 1), (2, 3, 7, 4, 5), (1, 2, 70, 3, 2), (2, 1, 130, 2, 6)]  # B heads N d e
@@ -71,9 +77,9 @@ def small_chunks(monkeypatch):
 @pytest.mark.parametrize('normalise', [True, False], ids=['normalised', 'plain'])
 @pytest.mark.parametrize('gate', [None, 'factors', 'full', 'keys', 'head'])
 @pytest.mark.parametrize('shape', SHAPES, ids=str)
-def test_causal_forms_are_the_recurrence(shape, gate, normalise, dtype):
+def test_causal_forms_are_the_naive_one(shape, gate, normalise, dtype):
     inputs = make_inputs(shape, dtype, gate)
-    expected = call(recurrence, inputs, normalise=normalise)
+    expected = call(naive_unified_attention, inputs, normalise=normalise)
     got = call(unified_attention, inputs, normalise=normalise, causal=True)
     assert_same(got, expected, inputs, dtype)
 
@@ -84,13 +90,13 @@ def test_switches_one_at_a_time(switch, gate):
     switches = ('D', 'x') if switch == 'x' else (switch,)
     inputs = make_inputs((2, 2, 40, 3, 4), torch.float64, gate, switches)
     got = call(unified_attention, inputs, causal=True)
-    assert_same(got, call(recurrence, inputs), inputs, torch.float64)
+    assert_same(got, call(naive_unified_attention, inputs), inputs, torch.float64)
 
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 @pytest.mark.parametrize('normalise', [True, False], ids=['normalised', 'plain'])
 @pytest.mark.parametrize('shape', [(1, 1, 1, 1, 1), (2, 3, 7, 4, 5), (1, 2, 17, 5, 2)], ids=str)
-def test_parallel_form_is_the_recurrence_read_after_the_last_token(shape, normalise, dtype):
+def test_parallel_form_is_the_naive_one_read_after_the_last_token(shape, normalise, dtype):
     inputs = make_inputs(shape, dtype, None)
     n = shape[2]
     of_tokens = [name for name in inputs if name != 'D']
@@ -98,7 +104,7 @@ def test_parallel_form_is_the_recurrence_read_after_the_last_token(shape, normal
     for i in range(n):  # S_N and Z_N have no order: bring token i to the end, and read there
         order = [j for j in range(n) if j != i] + [i]
         moved = {**inputs, **{name: inputs[name][:, :, order] for name in of_tokens}}
-        rows.append(call(recurrence, moved, normalise=normalise)[:, :, -1])
+        rows.append(call(naive_unified_attention, moved, normalise=normalise)[:, :, -1])
     got = call(unified_attention, inputs, normalise=normalise)
     assert_same(got, torch.stack(rows, dim=2), inputs, dtype)
 
@@ -141,7 +147,7 @@ def test_long_sequences_with_decays_from_1_to_near_0(tokens, monkeypatch):
         assert error < 1e-4
     if tokens < 10000:
         with torch.no_grad():
-            expected = recurrence(q, k, v, a=ForgetGate(step, rate))
+            expected = naive_unified_attention(q, k, v, a=ForgetGate(step, rate))
         assert (exact[0] - expected).abs().max() < 1e-11
 
 
@@ -195,7 +201,7 @@ def test_mambas_selective_state_space_model_is_five_switches():
 
     q, k, v, delta = (t[:, None] for t in (C, B, x, step))
     switches = dict(delta=delta, a=ForgetGate(delta, -A[None]), D=D, normalise=False)
-    assert (recurrence(q, k, v, **switches)[:, 0] - expected).abs().max() < 1e-12
+    assert (naive_unified_attention(q, k, v, **switches)[:, 0] - expected).abs().max() < 1e-12
     got = unified_attention(q, k, v, **switches, causal=True)[:, 0]
     assert_same(got, expected, dict(enumerate(inputs)), torch.float64)
 

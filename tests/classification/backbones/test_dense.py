@@ -1,4 +1,4 @@
-"""Backbones other than MILA in MMEngine's models: VMamba, and any model of timm."""
+"""The dense form of models other than MILA: VMamba, and any model of timm."""
 
 import mmdet.registry
 import mmengine.registry

@@ -1,0 +1,45 @@
+"""The study's rows: the published counts, what each switches, a config for each."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from mmengine.config import Config
+from torch._subclasses import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from classification.models import ROWS
+from classification.models.design import Design
+from classification.models.ops import unified
+
+PUBLISHED = [name for name, row in ROWS.items() if row.params]
+
+
+@pytest.mark.parametrize('row', PUBLISHED)
+def test_counts_are_the_published_ones(row, monkeypatch):
+    monkeypatch.setattr(unified, 'GATED_NUMBERS', {'cpu': 2**40})  # one chunk: nothing is computed
+    with FakeTensorMode(), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model = timm.create_model(f'study_{row}').eval()
+        model(torch.empty(1, 3, 224, 224))
+    parameters = sum(p.numel() for p in model.parameters())
+    flops = counter.get_total_flops() / 2  # a multiply-add counts once in the tables
+    assert round(parameters / 1e6) == ROWS[row].params
+    assert abs(flops / 1e9 - ROWS[row].flops) <= 0.1
+
+
+def test_eleven_switched_rows_differ_from_the_baseline_in_one_thing():
+    baseline = Design()
+    for name in PUBLISHED:
+        design = timm.create_model(f'study_{name}', embed_dim=16, num_heads=(1, 2, 4, 8)).design
+        changed = [f for f in vars(baseline) if getattr(design, f) != getattr(baseline, f)]
+        expected = {'baseline': 0, 'forget_gate': 2}.get(name, 1)  # a forget gate needs a scan
+        assert len(changed) == expected, name
+
+
+def test_every_row_has_a_config():
+    folder = Path(__file__).parents[3] / 'configs' / 'study'
+    named = {Config.fromfile(path).model.model.name for path in folder.glob('*.py')}
+    assert named == {f'study_{row}' for row in ROWS}
+    for row in ROWS:
+        assert (folder / f'study-{row.replace("_", "-")}_8xb128_in1k.py').is_file()

@@ -1,15 +1,22 @@
-"""MILA and its classifier: importing this registers them with timm and MMEngine."""
+"""MILA and its classifier: importing this registers them with timm and MMEngine.
 
-from . import backbones, classifier, curves, data, hooks, metrics, models, optim, weights
+It also widens torch's allow-list for checkpoints (`engine/safe_globals.py`) and loads neither the
+Runner nor the command line.
+"""
+
+from . import backbones, classifier, datasets, evaluation, hooks, models, optim
+from .engine import precision, weights
+from .visualization import curves
 
 __all__ = [
     'backbones',
     'classifier',
     'curves',
-    'data',
+    'datasets',
+    'evaluation',
     'hooks',
-    'metrics',
     'models',
     'optim',
+    'precision',
     'weights',
 ]

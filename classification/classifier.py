@@ -6,9 +6,9 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from timm.data import Mixup
 
-from .data import DataError
+from .engine.errors import CheckpointError, DataError
+from .engine.loading import load_weights, pretrained_source
 from .models.factory import create_model
-from .weights import CheckpointError, load_weights, pretrained_source
 
 
 @MODELS.register_module()
@@ -27,7 +27,7 @@ class ImageClassifier(BaseModel):
         channels_last: keep images and kernels as (B, H, W, C) in memory.
         compile: compile the model, True or a dict of torch.compile's arguments.
         init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None, reset_head=False)`
-            in any format that `classification.weights` reads, loaded strictly; with reset_head
+            in any format that `engine.weights` reads, loaded strictly; with reset_head
             everything but the classifying layer, whose file may have another number of classes.
 
     Raises:

@@ -7,8 +7,8 @@ from mmengine.runner import BaseLoop
 from mmengine.runner.checkpoint import weights_to_cpu
 from timm.utils import ModelEmaV3
 
-from .data import DataError
-from .runtime import UsageError, unwrapped
+from .engine.distributed import unwrapped
+from .engine.errors import DataError, UsageError
 
 
 @HOOKS.register_module()

@@ -12,7 +12,7 @@ import torch
 from mmengine.utils import ManagerMixin
 from sklearn.datasets import load_digits
 
-from classification.runtime import load_config
+from classification.engine.config import load_config
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / 'tests' / 'fixtures'

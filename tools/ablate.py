@@ -13,7 +13,7 @@ import jobs
 from grid import Grid, grid_parser, spread
 from text_table import markdown
 
-from classification.runtime import errors_in_one_sentence
+from classification.engine.cli import errors_in_one_sentence
 
 DIGITS = 'configs/quickstart/mila-digits-recipe_1xb64_digits.py'
 NO_MESA = {'default_hooks.mesa': None}

@@ -38,8 +38,10 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import BaseDataElement, PixelData
 
 from classification.backbones import TimmBackbone
+from classification.engine.cli import errors_in_one_sentence
+from classification.engine.config import load_config
+from classification.engine.errors import UsageError
 from classification.models.factory import any_size, create_model
-from classification.runtime import UsageError, errors_in_one_sentence, load_config
 from classification.timing import interleaved, peak_memory
 
 TINY = [

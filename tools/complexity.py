@@ -17,12 +17,9 @@ from mmengine.structures import BaseDataElement, InstanceData
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from classification.runtime import (
-    UsageError,
-    config_parser,
-    errors_in_one_sentence,
-    load_config,
-)
+from classification.engine.cli import config_parser, errors_in_one_sentence
+from classification.engine.config import load_config
+from classification.engine.errors import UsageError
 
 # Height and width of the image that the papers of each task count with.
 SHAPES = {'mmdet': (800, 1280), 'mmseg': (512, 2048), 'mmengine': (224, 224)}

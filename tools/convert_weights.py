@@ -4,7 +4,7 @@
     python tools/convert_weights.py work_dirs/mine/epoch_10.pth --to safetensors \\
         --out mine.safetensors --config CONFIG --metrics metrics.json
 
-CHECKPOINT may be in any format that classification/weights.py reads. The file fits its model
+CHECKPOINT may be in any format that classification/engine/weights.py reads. The file fits its model
 strictly or nothing is written: with --config the model of a config, with --name one of timm's, else
 the one released size that the weights fit. Beside FILE goes a card, FILE.json: architecture, input,
 the file's sha256, and the metrics only where they are given. --to timm and --to safetensors are for
@@ -23,15 +23,13 @@ from safetensors.torch import save_file
 from timm.data import DEFAULT_CROP_PCT, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 import classification  # noqa: F401  registers its models
+from classification.engine.cli import errors_in_one_sentence
+from classification.engine.config import load_config
+from classification.engine.errors import CheckpointError, UsageError
+from classification.engine.files import file_sha256
+from classification.engine.loading import fit_weights, load_weights
+from classification.engine.weights import read_weights
 from classification.models.factory import create_model
-from classification.runtime import UsageError, errors_in_one_sentence, load_config
-from classification.weights import (
-    CheckpointError,
-    file_sha256,
-    fit_weights,
-    load_weights,
-    read_weights,
-)
 
 # Released sizes; the study's rows are left out, several of which have the same parameters.
 RELEASED = ('mila', 'vmamba')

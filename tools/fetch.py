@@ -18,8 +18,10 @@ from pathlib import Path
 import torch
 from model_zoo import read_models, released
 
-from classification.runtime import UsageError, errors_in_one_sentence
-from classification.weights import CheckpointError, file_sha256, read_checkpoint
+from classification.engine.cli import errors_in_one_sentence
+from classification.engine.errors import CheckpointError, UsageError
+from classification.engine.files import file_sha256
+from classification.engine.weights import read_checkpoint
 
 TIMEOUT = 60  # seconds without an answer; Python's own is none
 

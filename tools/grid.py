@@ -8,8 +8,10 @@ from statistics import mean, stdev
 import jobs
 import torch
 
-from classification.checks import check_data
-from classification.runtime import UsageError, config_parser, load_config
+from classification.engine.checks import check_data
+from classification.engine.cli import config_parser
+from classification.engine.config import load_config
+from classification.engine.errors import UsageError
 
 # White ink on black, read at the size at which it is drawn; scenes are not needed.
 PLAIN_DIGITS = Path('data/digits-plain')

@@ -29,17 +29,13 @@ from pycocotools import mask as coco_mask
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
-from classification.checks import leaf_datasets
-from classification.data import DataError
-from classification.drawing import class_colours, draw_prediction, read_picture
-from classification.runtime import (
-    UsageError,
-    config_parser,
-    errors_in_one_sentence,
-    load_config,
-)
-from classification.samples import check_image
-from classification.weights import load_weights, read_checkpoint
+from classification.engine.cli import config_parser, errors_in_one_sentence
+from classification.engine.config import leaf_datasets, load_config
+from classification.engine.errors import DataError, UsageError
+from classification.engine.loading import load_weights
+from classification.engine.samples import check_image
+from classification.engine.weights import read_checkpoint
+from classification.visualization.drawing import class_colours, draw_prediction, read_picture
 
 
 def parse_args(argv=None):

@@ -19,10 +19,10 @@ from complexity import complexity
 from grid import Grid, grid_parser
 from mmengine.registry import DATASETS, MODELS
 
+from classification.engine.cli import errors_in_one_sentence
+from classification.engine.loading import load_weights
 from classification.models import ROWS
-from classification.runtime import errors_in_one_sentence
 from classification.timing import interleaved
-from classification.weights import load_weights
 
 DIGITS = 'configs/study/study-baseline_1xb64_digits.py'
 ROUNDS = 15

@@ -3,10 +3,10 @@
     python tools/test.py CONFIG CHECKPOINT [--out FILE.json] [--show-dir DIR] [--tta]
     python tools/test.py CONFIG CHECKPOINT --input-size 288 --crop-pct 1.0
 
-CHECKPOINT may be in any format that classification/weights.py reads; it must fit the model. Of a
-classifier's file with averaged weights (EMA) beside those in training both are evaluated, in one
-pass over the images; elsewhere the averaged ones are. For several processes see tools/dist_test.sh
-and tools/slurm_test.sh; for predictions in files see tools/predict.py.
+CHECKPOINT may be in any format that classification/engine/weights.py reads; it must fit the model.
+Of a classifier's file with averaged weights (EMA) beside those in training both are evaluated, in
+one pass over the images; elsewhere the averaged ones are. For several processes see
+tools/dist_test.sh and tools/slurm_test.sh; for predictions in files see tools/predict.py.
 """
 
 import copy
@@ -18,18 +18,22 @@ from mmengine.config import ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from classification.checks import check_data, leaf_datasets
-from classification.data import ReadImage
-from classification.drawing import beside, class_colours, draw_prediction, draw_truth, read_picture
-from classification.runtime import (
-    Runner,
-    UsageError,
-    config_parser,
-    errors_in_one_sentence,
-    load_config,
-    unwrapped,
+from classification.datasets import ReadImage
+from classification.engine.checks import check_data
+from classification.engine.cli import config_parser, errors_in_one_sentence
+from classification.engine.config import leaf_datasets, load_config
+from classification.engine.distributed import unwrapped
+from classification.engine.errors import UsageError
+from classification.engine.loading import load_weights
+from classification.engine.runner import Runner
+from classification.engine.weights import read_weights
+from classification.visualization.drawing import (
+    class_colours,
+    draw_prediction,
+    draw_truth,
+    hstack,
+    read_picture,
 )
-from classification.weights import load_weights, read_weights
 
 
 def parse_args(argv=None):
@@ -147,7 +151,7 @@ class Show(Hook):
             in_archive = 'archive' in info
             picture = np.asarray(ReadImage()(info)['img']) if in_archive else read_picture(path)
             self.folder.mkdir(parents=True, exist_ok=True)
-            beside(
+            hstack(
                 draw_truth(picture, sample, classes, palette),
                 draw_prediction(picture, sample, classes, palette),
             ).save(self.folder / f'{index:06d}_{path.stem}.png')

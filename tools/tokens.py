@@ -21,7 +21,8 @@ from benchmark import build, image_size
 from text_table import markdown
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from classification.runtime import UsageError, errors_in_one_sentence
+from classification.engine.cli import errors_in_one_sentence
+from classification.engine.errors import UsageError
 
 MODELS = ['vit_small_patch16_224', 'vit_base_patch16_224', 'mila_tiny', 'vmamba_tiny']
 # What the papers count with: ImageNet, COCO, ADE20K.

@@ -12,16 +12,12 @@ from pathlib import Path
 
 import torch
 
-from classification.checks import check_data
-from classification.runtime import (
-    Runner,
-    UsageError,
-    config_parser,
-    errors_in_one_sentence,
-    load_config,
-)
-from classification.stopping import CHECKPOINT
-from classification.weights import CheckpointError
+from classification.engine.checks import check_data
+from classification.engine.cli import config_parser, errors_in_one_sentence
+from classification.engine.config import load_config
+from classification.engine.errors import CheckpointError, UsageError
+from classification.engine.runner import Runner
+from classification.engine.stopping import CHECKPOINT
 
 
 def parse_args(argv=None):

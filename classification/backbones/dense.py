@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..weights import load_weights, pretrained_source
+from ..engine.loading import load_weights, pretrained_source
 
 
 class DenseModel:
@@ -25,8 +25,8 @@ class DenseModel:
             in eval mode.
         with_cp: gradient checkpointing: less memory, a third more time in training.
         init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None)` in any format that
-            `classification.weights` reads, loaded strictly: only the norms of the outputs may be
-            missing and only what dense use removes (head, its norm, later stages) left over.
+            `classification.engine.weights` reads, loaded strictly: only the norms of the outputs
+            may be missing and only what dense use removes (head, its norm, later stages) left over.
         norm: a LayerNorm for each output.
         model: arguments of the model.
 

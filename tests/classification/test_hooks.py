@@ -7,9 +7,10 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 
+from classification.engine.loading import load_weights
+from classification.engine.runner import Runner
+from classification.engine.weights import read_checkpoint
 from classification.hooks import EMA, MESA
-from classification.runtime import Runner
-from classification.weights import load_weights, read_checkpoint
 
 FIXTURE = 'tests/fixtures/recipe.py'
 RECIPE = 'recipe'

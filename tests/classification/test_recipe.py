@@ -17,7 +17,8 @@ from timm.layers import DropPath
 from torchvision.transforms import InterpolationMode
 
 import classification  # noqa: F401  registers
-from classification.runtime import Runner, StepSchedulers
+from classification.engine.runner import Runner
+from classification.engine.schedules import StepSchedulers
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 SCHEDULE = CONFIGS / '_base_/schedules/imagenet_300e.py'

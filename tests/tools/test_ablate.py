@@ -6,7 +6,7 @@ import ablate
 import grid
 import pytest
 
-from classification.runtime import Runner
+from classification.engine.runner import Runner
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,9 @@ import torch
 from safetensors import safe_open
 
 import classification  # noqa: F401  registers its models
+from classification.engine.errors import CheckpointError
+from classification.engine.weights import Weights, read_checkpoint, read_weights
 from classification.models import MILA
-from classification.weights import CheckpointError, read_checkpoint, read_weights
 
 ROOT = Path(__file__).parents[2]
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
@@ -146,7 +147,7 @@ def test_the_model_of_a_file_without_a_config(name, script):
     """Released sizes by names and shapes; several of the study's rows share theirs: --name."""
     with torch.device('meta'):
         state = timm.create_model(name, num_classes=7).state_dict()
-    weights = classification.weights.Weights(state, 'file.pth', False, False)
+    weights = Weights(state, 'file.pth', False, False)
     named = ['--name', name] if name == 'study_rope' else []
     tool = script('convert_weights')
     args = tool.parse_args(['file.pth', '--to', 'timm', '--out', 'a.pth', *named])

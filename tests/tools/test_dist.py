@@ -12,8 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from classification.runtime import _join_slurm
-from classification.weights import read_checkpoint
+from classification.engine.slurm import join_slurm
+from classification.engine.weights import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 CLASSIFICATION = ROOT / 'tests/fixtures/classification.py'
@@ -191,7 +191,7 @@ def test_place_of_a_process_under_slurm():
         SLURM_JOB_ID='40071',
         MASTER_ADDR='node1',
     )
-    _join_slurm(env)
+    join_slurm(env)
     assert (env['RANK'], env['LOCAL_RANK'], env['WORLD_SIZE']) == ('9', '1', '16')
     assert (env['MASTER_ADDR'], env['MASTER_PORT']) == ('node1', '10071')
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from PIL import Image
 from pycocotools.coco import COCO
 
-from classification.runtime import UsageError
+from classification.engine.errors import UsageError
 
 SCENES = 'data/digits/coco/val2017'
 NAMES = [f'{i:012d}' for i in range(1, 5)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from classification.curves import read_scalar
-from classification.weights import read_checkpoint
+from classification.engine.weights import read_checkpoint
+from classification.visualization.curves import read_scalar
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / 'tests/fixtures'

@@ -7,8 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from classification.samples import Samples
-from classification.weights import read_checkpoint
+from classification.engine.samples import Samples
+from classification.engine.weights import read_checkpoint
 
 LAST = dict(classification='epoch_2.pth', detection='epoch_2.pth', segmentation='iter_6.pth')
 HALF = dict(classification='epoch_1.pth', detection='epoch_1.pth', segmentation='iter_3.pth')

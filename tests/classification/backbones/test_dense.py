@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 import classification  # noqa: F401 - registers the models
+from classification.engine.errors import CheckpointError
 from classification.models.factory import any_size
-from classification.weights import CheckpointError
 
 TINY = {
     'VMamba': dict(type='VMamba', arch=dict(embed_dim=8, depths=(1, 1, 2, 1), ssm_ratio=1.0)),

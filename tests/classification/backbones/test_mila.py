@@ -10,11 +10,11 @@ import torch
 from mmengine.config import ConfigDict
 from torch import nn
 
-from classification import weights
 from classification.backbones import MILABackbone
+from classification.engine import loading
+from classification.engine.errors import CheckpointError
 from classification.models import MILA, MILA_ARCHS
 from classification.models.ops import linear_attention
-from classification.weights import CheckpointError
 
 DATA = Path(__file__).parents[2] / 'data'
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
@@ -32,7 +32,7 @@ def oracle():
 def lines(monkeypatch):
     """What loading weights told the user."""
     said = []
-    monkeypatch.setattr(weights, 'print_log', lambda line, **kwargs: said.append(line))
+    monkeypatch.setattr(loading, 'print_log', lambda line, **kwargs: said.append(line))
     return said
 
 

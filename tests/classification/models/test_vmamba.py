@@ -16,10 +16,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import classification  # noqa: F401 - registers the models
+from classification.engine.errors import CheckpointError
+from classification.engine.loading import load_weights
 from classification.models import VMAMBA_ARCHS, VMamba
 from classification.models.ops import selective_scan
 from classification.models.vmamba import ORDERS, Block, SelectiveScan2d
-from classification.weights import CheckpointError, load_weights
 
 DATA = Path(__file__).parents[2] / 'data'
 PARAMETERS = {'tiny': 30, 'tiny_s2l5': 31, 'small': 50, 'base': 89}  # millions, as published

@@ -1,11 +1,11 @@
-"""classification/curves.py: what of several runs' logs is drawn."""
+"""classification/visualization/curves.py: what of several runs' logs is drawn."""
 
 import json
 
 import pytest
 from PIL import Image
 
-from classification.curves import draw_curves, read_scalar
+from classification.visualization.curves import draw_curves, read_scalar
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""classification/samples.py: chance depends on the seed and the place, whoever loads."""
+"""classification/engine/samples.py: chance depends on the seed and the place, whoever loads."""
 
 import random
 
@@ -8,8 +8,8 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import SequentialSampler
 
-from classification.runtime import Runner
-from classification.samples import PlacedBatches, Samples, _Place
+from classification.engine.runner import Runner
+from classification.engine.samples import PlacedBatches, Samples, _Place
 
 
 @DATASETS.register_module()

@@ -152,7 +152,7 @@ def draw_classes(image, lines):
     return picture
 
 
-def beside(*pictures):
+def hstack(*pictures):
     """Pictures of one height in a row."""
     return Image.fromarray(np.concatenate([np.asarray(picture) for picture in pictures], axis=1))
 

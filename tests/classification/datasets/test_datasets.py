@@ -16,9 +16,10 @@ from PIL import Image
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 import classification  # noqa: F401  registers
-from classification.data import DataError, _open_zip
+from classification.datasets.archive import _open_zip
+from classification.engine.errors import DataError
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = Path(__file__).parents[3] / 'configs'
 IMAGENET = 'classification/mila-t_8xb128_in1k.py'
 DIGITS = 'quickstart/mila-digits_1xb64_digits.py'
 

@@ -1,11 +1,11 @@
-"""classification/drawing.py: colours, what is painted where, and that labels stay inside."""
+"""classification/visualization/drawing.py: colours, what is painted where, labels inside."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from classification import drawing
+from classification.visualization import drawing
 
 CLASSES = ['a', 'a class with a long name']
 PALETTE = [(255, 0, 0), (0, 0, 255)]
@@ -67,7 +67,7 @@ def test_a_classifier_has_lines_and_the_truth(image):
     plain = np.asarray(drawing.draw_classes(image, []))
     for draw in (drawing.draw_prediction, drawing.draw_truth):
         assert (np.asarray(draw(image, sample, CLASSES, PALETTE)) != plain).any()
-    both = drawing.beside(plain, plain)
+    both = drawing.hstack(plain, plain)
     assert both.size == (960, 320)
 
 

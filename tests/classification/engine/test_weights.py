@@ -22,9 +22,11 @@ from mmengine.runner import Runner
 from safetensors.torch import save_file
 from torch import nn
 
-from classification import weights
+from classification.engine import loading
+from classification.engine.errors import CheckpointError
+from classification.engine.loading import load_weights
+from classification.engine.weights import read_checkpoint, read_weights
 from classification.models import MILA
-from classification.weights import CheckpointError, load_weights, read_checkpoint, read_weights
 
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4), num_classes=5)
 FIRST = 'patch_embed.conv1.conv.weight'
@@ -43,7 +45,7 @@ OTHER = nano(2).state_dict()
 def lines(monkeypatch):
     """What loading weights told the user."""
     said = []
-    monkeypatch.setattr(weights, 'print_log', lambda line, **kwargs: said.append(line))
+    monkeypatch.setattr(loading, 'print_log', lambda line, **kwargs: said.append(line))
     return said
 
 

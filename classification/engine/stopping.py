@@ -8,11 +8,10 @@ import torch
 from mmengine.dist import all_reduce, barrier, is_main_process
 from mmengine.hooks import Hook
 
+from .errors import Stopped
+from .files import atomic
+
 CHECKPOINT = 'interrupted.pth'
-
-
-class Stopped(RuntimeError):
-    """Training ended early but whole, in one sentence with how to go on."""
 
 
 class StopOnSignal(Hook):
@@ -49,10 +48,8 @@ class StopOnSignal(Hook):
         runner.save_checkpoint(runner.work_dir, CHECKPOINT, meta=meta, by_epoch=False)
         path = os.path.join(runner.work_dir, CHECKPOINT)
         if is_main_process():
-            pointer = os.path.join(runner.work_dir, 'last_checkpoint')
-            with open(f'{pointer}.partial', 'w') as file:
-                file.write(path)
-            os.replace(f'{pointer}.partial', pointer)
+            with atomic(os.path.join(runner.work_dir, 'last_checkpoint')) as pointer:
+                pointer.write_text(path)
         barrier()
         raise Stopped(
             f'SIGTERM stopped training after iteration {done}, saved in {path}: '

@@ -1,4 +1,4 @@
-"""classification/checks.py: data that is missing or that the config does not fit."""
+"""classification/engine/checks.py: data that is missing or that the config does not fit."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from classification.checks import check_data
-from classification.data import DataError
+from classification.engine.checks import check_data
+from classification.engine.errors import DataError
 
 
 @pytest.mark.parametrize(

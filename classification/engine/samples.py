@@ -16,7 +16,7 @@ from mmengine.registry import DATA_SAMPLERS, DATASETS
 from PIL import Image
 from torch.utils.data import BatchSampler
 
-from .data import DataError
+from .errors import DataError
 
 
 def _seed(*key):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from mmengine.registry import DATASETS
 
-from .data import DataError
+from .config import leaf_datasets
+from .distributed import local_rank
+from .errors import DataError, shorten_list
 
 # The cure for data that is not there, by a part of its path.
 _CURES = {
@@ -37,12 +39,6 @@ def check_data(cfg, *splits):
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if evaluator.get('ann_file'):
                 _require(evaluator['ann_file'])
-
-
-def leaf_datasets(dataset):
-    """The configs of the datasets inside wrappers such as RepeatDataset and ConcatDataset."""
-    inner = dataset.get('datasets', [dataset['dataset']] if 'dataset' in dataset else [])
-    return [leaf for child in inner for leaf in leaf_datasets(child)] or [dataset]
 
 
 def _check_dataset(dataset, cls):
@@ -92,18 +88,8 @@ def _check_coco(path, classes, folder):
     ):
         if found:
             raise DataError(
-                f'{path} has {problem} ({listed(found)}): make metainfo.classes of the dataset and '
-                'num_classes of the model agree with the file.'
+                f'{path} has {problem} ({shorten_list(found)}): make metainfo.classes of the '
+                'dataset and num_classes of the model agree with the file.'
             )
     if files:
         _require(os.path.join(folder, files[0]))
-
-
-def listed(names, count=5):
-    """The first names in one line."""
-    return ', '.join(map(str, names[:count])) + (', …' if len(names) > count else '')
-
-
-def local_rank():
-    """The number of this process on its machine, also before it knows the others."""
-    return int(os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', 0)))

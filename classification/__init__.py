@@ -1,11 +1,13 @@
-"""MILA and its classifier: importing this registers them with timm and MMEngine.
+"""Importing this registers MILA and its classifier, and widens torch's allow-list for checkpoints.
 
-It also widens torch's allow-list for checkpoints (`engine/safe_globals.py`) and loads neither the
-Runner nor the command line.
+Models are registered with timm and MMEngine, the task with `engine.task`; the allow-list is in
+`engine/safe_globals.py`. Neither the Runner nor the command line is loaded.
 """
 
 from . import backbones, classifier, datasets, evaluation, hooks, models, optim
-from .engine import precision, weights
+from .engine import precision
+from .engine.task import register_task
+from .task import Classification
 from .visualization import curves
 
 __all__ = [
@@ -18,5 +20,6 @@ __all__ = [
     'models',
     'optim',
     'precision',
-    'weights',
 ]
+
+register_task('mmengine', Classification())

@@ -9,7 +9,9 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import IO
 
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
@@ -18,13 +20,16 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from ..engine.errors import DataError
 from .folder import label_classes
 
+# A file in an archive: its name in a zip, (offset, size) in bytes in a tar.
+Member = str | tuple[int, int]
+
 
 @DATASETS.register_module()
 class ImageArchive(BaseDataset):
     """The images of a .tar or .zip, with the names that ImageFolder's files have: CLASS/**/*.jpeg.
 
-    A folder around all classes is passed over, and a tar of one tar a class, as ImageNet's training
-    images come, is read as well. Nothing is unpacked: an image is read where it lies in the file.
+    A single top folder is skipped. A tar of one tar per class (ILSVRC2012_img_train.tar) works too.
+    Nothing is unpacked: an image is read where it lies in the file.
 
     Args:
         data_root: the archive of one split, such as data/imagenet/train.tar.
@@ -35,10 +40,10 @@ class ImageArchive(BaseDataset):
             that is not in `classes`.
     """
 
-    def load_data_list(self):
-        """One dict(img_path, gt_label, archive, member) an image, in ImageFolder's order."""
+    def load_data_list(self) -> list[dict]:
+        """One dict(img_path, gt_label, archive, member) per image, in ImageFolder's order."""
         archive = str(self.data_root or '')
-        members = {posixpath.normpath(name): place for name, place in list_archive(archive)}
+        members = {posixpath.normpath(name): member for name, member in list_archive(archive)}
         for name in list(members):  # what file systems and zip programs add beside the images
             if any(part[0] == '.' or part == '__MACOSX' for part in name.split('/')):
                 del members[name]
@@ -50,7 +55,7 @@ class ImageArchive(BaseDataset):
             )
         tops = {name.partition('/')[0] for name in members}
         if len(tops) == 1 and depth > 1:
-            members = {name.partition('/')[2]: place for name, place in members.items()}
+            members = {name.partition('/')[2]: member for name, member in members.items()}
         labels = label_classes(self, {name.partition('/')[0] for name in members}, archive)
         names = sorted(
             members, key=lambda name: (labels[name.partition('/')[0]], *posixpath.split(name))
@@ -66,8 +71,8 @@ class ImageArchive(BaseDataset):
         ]
 
 
-def list_archive(path):
-    """(name, place) of the images in a .tar or .zip; `read_member` reads what is at a place.
+def list_archive(path: str) -> list[tuple[str, Member]]:
+    """(name, member) of the images in a .tar or .zip, for `read_member`.
 
     Raises:
         DataError: the file is missing, or no such archive.
@@ -88,46 +93,49 @@ def list_archive(path):
         raise DataError(
             f'{path} is damaged, or no .zip and no uncompressed .tar ({reason}): make it again.'
         ) from None
-    return [(name, place) for name, place in found if name.lower().endswith(IMG_EXTENSIONS)]
+    return [(name, member) for name, member in found if name.lower().endswith(IMG_EXTENSIONS)]
 
 
-def _list_tar(file, start=0):
-    """(name, (offset, size)) of the files in a tar and in the tars in it, these as folders."""
+def _list_tar(file: IO[bytes], start: int = 0) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(name, (offset, size) in bytes) of the files in a tar and in the tars in it, as folders.
+
+    `start` is the offset of `file` in the outermost tar.
+    """
     file.seek(0)
     with tarfile.open(fileobj=file, mode='r:') as tar:
         while info := tar.next():
-            tar.members = []  # which would take a gigabyte for all of ImageNet
+            tar.members = []  # tarfile's list would take a gigabyte for all of ImageNet
             if not info.isreg():
                 continue
-            place = start + info.offset_data
+            offset = start + info.offset_data
             if info.name.lower().endswith('.tar'):
                 with tar.extractfile(info) as inner:
-                    for name, inner_place in _list_tar(inner, place):
-                        yield f'{info.name[:-4]}/{name}', inner_place
+                    for name, member in _list_tar(inner, offset):
+                        yield f'{info.name[:-4]}/{name}', member
             else:
-                yield info.name, (place, info.size)
+                yield info.name, (offset, info.size)
 
 
-def read_member(path, place):
-    """Content of an archive's file, at a place of `list_archive`.
+def read_member(path: str, member: Member) -> bytes:
+    """Content of a file in an archive, as `list_archive` lists it.
 
     Raises:
         OSError: it cannot be read.
     """
-    if isinstance(place, str):
+    if isinstance(member, str):
         try:
-            return _open_zip(path, os.getpid()).read(place)
+            return _open_zip(path, os.getpid()).read(member)
         # Damaged, removed meanwhile, or of a kind that Python does not unpack, such as encrypted.
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
             raise OSError(str(error)) from None
-    offset, size = place
-    # Opened each time: workers would move each other's place in a file that they share.
+    offset, size = member
+    # Opened each time: workers that share a file would move each other's offset.
     with open(path, 'rb') as file:
         file.seek(offset)
         return file.read(size)
 
 
 @lru_cache(maxsize=4)
-def _open_zip(path, process):
-    """A zip for one process, since its list of files takes long to read each time."""
+def _open_zip(path: str, process: int) -> zipfile.ZipFile:
+    """A zip kept open for one process, since its list of files takes long to read."""
     return zipfile.ZipFile(path)

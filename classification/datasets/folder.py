@@ -1,6 +1,7 @@
 """Labelled images in a folder of one folder per class."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
@@ -17,16 +18,16 @@ class ImageFolder(BaseDataset):
     Args:
         data_root: folder of one split, such as data/imagenet/train.
         pipeline: transforms of dict(img_path, gt_label).
-        metainfo: dict(classes=…), a list or a file with a name a line, fixes the classes and their
-            order; a class may then have no folder, which without it would shift the others.
+        metainfo: dict(classes=…), a list or a file with one name per line, fixes the classes and
+            their order; without it a class that has no folder would shift the labels of others.
         **: see mmengine.dataset.BaseDataset.
 
     Raises:
         DataError: no such folder, no classes in it, a class that is empty or not in `classes`.
     """
 
-    def load_data_list(self):
-        """One dict(img_path, gt_label) an image, in the order of classes and file names."""
+    def load_data_list(self) -> list[dict]:
+        """One dict(img_path, gt_label) per image, in the order of classes and file names."""
         root = Path(self.data_root or '')
         if not root.is_dir():
             raise DataError(
@@ -48,8 +49,19 @@ class ImageFolder(BaseDataset):
         return [dict(img_path=path, gt_label=label) for path, label in samples]
 
 
-def label_classes(dataset, names, source):
-    """Name of each class -> its label; without metainfo the names are the classes."""
+def label_classes(
+    dataset: BaseDataset, names: Iterable[str], source: str | os.PathLike
+) -> dict[str, int]:
+    """Name of each class -> its label; without metainfo the names are the classes.
+
+    Args:
+        dataset: whose metainfo is asked for the classes, or else told them.
+        names: classes that were found.
+        source: where, for the error.
+
+    Raises:
+        DataError: metainfo does not know one of the names.
+    """
     classes = dataset._metainfo.setdefault('classes', sorted(names))
     if unknown := sorted(set(names) - set(classes)):
         raise DataError(

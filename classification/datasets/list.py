@@ -12,7 +12,7 @@ from .folder import label_classes
 
 @DATASETS.register_module()
 class ImageList(BaseDataset):
-    """The images that a text file lists, a line each: PATH LABEL, under data_root.
+    """The images that a text file lists, one PATH LABEL per line, under data_root.
 
     Args:
         ann_file: the list, under data_root too; labels are numbers from 0 on, or names of classes
@@ -27,8 +27,8 @@ class ImageList(BaseDataset):
         DataError: no such list, or a line of it that is no path and label.
     """
 
-    def load_data_list(self):
-        """One dict(img_path, gt_label) a line, in the order of the list."""
+    def load_data_list(self) -> list[dict]:
+        """One dict(img_path, gt_label) per line, in the order of the list."""
         try:
             lines = Path(self.ann_file).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:

@@ -1,25 +1,27 @@
 """Transforms of a dataset's samples: reading an image, and timm's augmentations."""
 
 import io
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 from timm.data import create_transform
 
-from ..engine.errors import DataError
+from ..engine.images import unreadable_image
 from .archive import read_member
 
 
 @TRANSFORMS.register_module()
 class ReadImage:
-    """dict(img_path), maybe of an archive's file -> the same with `img`, a PIL image in RGB.
+    """dict(img_path), of a file or of one in an archive -> the same with `img`, PIL in RGB.
 
     Raises:
         DataError: the file is missing, damaged or no image.
     """
 
-    def __call__(self, results):
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         path = results['img_path']
         try:
             source = path
@@ -29,15 +31,12 @@ class ReadImage:
                 results['img'] = image.convert('RGB')
         # PIL's readers of damaged files raise each their own.
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f'{path} cannot be read as an image ({type(error).__name__}): '
-                'replace or remove the file.'
-            ) from None
+            raise unreadable_image(path, error) from None
         return results
 
 
-def _keep_a_bit(level_fn, level, hparams):
-    """timm posterizes to 0 bits at the highest level, a black image, which Pillow 12 refuses."""
+def _keep_a_bit(level_fn: Callable[..., tuple], level: float, hparams: dict) -> tuple[int]:
+    """Bits that timm's Posterize keeps, at least 1: 0 makes a black image, and Pillow 12 fails."""
     return (max(1, *level_fn(level, hparams)),)
 
 
@@ -48,18 +47,18 @@ class TimmTransform:
     Args: those of timm.data.create_transform; is_training=True selects the augmentations.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         self.transform = create_transform(**kwargs)
         for step in self.transform.transforms:
             for operation in getattr(step, 'ops', []):  # RandAugment's
                 if operation.name.startswith('Posterize'):
                     operation.level_fn = partial(_keep_a_bit, operation.level_fn)
 
-    def __call__(self, results):
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         packed = dict(inputs=self.transform(results['img']))
         if 'gt_label' in results:
             packed['targets'] = results['gt_label']
         return packed
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{type(self).__name__}({self.transform})'

@@ -1,29 +1,36 @@
 """Checkpoints of a training: written whole, read safely, resumed exactly."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.runner import BaseLoop, IterBasedTrainLoop
 from mmengine.runner import Runner as MMRunner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
+from torch import Tensor
 
 from .distributed import unwrapped
 from .errors import CheckpointError, shorten_list
 from .files import atomic
 from .loading import load_weights
-from .weights import read_checkpoint
+from .weights import Weights, read_checkpoint
 
 
-class _Skipping:
-    """MMEngine's loop, resumed, draws and drops the batches of before: here without loading."""
+class SkippedBatches:
+    """An endless iterator of batches whose first `count` are None.
 
-    def __init__(self, batches, count):
+    On resume MMEngine calls next() once per finished iteration and drops what it gets: None for
+    those, so that nothing is loaded.
+    """
+
+    def __init__(self, batches: Iterator, count: int):
         self.batches = batches
         self.count = count
 
-    def __next__(self):
+    def __next__(self) -> Any:
         if self.count:
             self.count -= 1
             return None
@@ -33,19 +40,36 @@ class _Skipping:
 class CheckpointedRunner(MMRunner):
     """MMEngine's Runner that reads checkpoints safely, writes them whole and resumes exactly."""
 
-    def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=()):
+    def start_from(self, weights: Weights) -> None:
+        """Load these weights, which were read already, instead of the config's `load_from`."""
+        self._load_from = weights
+
+    def load_checkpoint(
+        self,
+        filename: str | Path | Weights,
+        map_location: Any = 'cpu',
+        strict: bool = True,
+        revise_keys: Any = (),
+    ) -> dict[str, Any]:
         """Load weights of any format strictly, or to resume a whole checkpoint of training.
 
         Raises:
             CheckpointError: the file is not usable or does not fit the model.
         """
+        if self._resume:
+            return self._load_training(filename)
         model = unwrapped(self.model)
-        if not self._resume:
-            load_weights(model, filename)
-            checkpoint = dict(state_dict=model.state_dict())
-            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-            return checkpoint
+        load_weights(model, filename)
+        checkpoint = dict(state_dict=model.state_dict())
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        return checkpoint
 
+    def _load_training(self, filename: str | Path) -> dict[str, Any]:
+        """Model, EMA weights and buffers from a checkpoint of training, all of which is returned.
+
+        Raises:
+            CheckpointError: as `load_checkpoint`.
+        """
         checkpoint = read_checkpoint(filename)
         lacking = {'meta', 'state_dict', 'optimizer', 'message_hub'} - set(checkpoint)
         if lacking:
@@ -62,9 +86,9 @@ class CheckpointedRunner(MMRunner):
                 "add the config's EMA hook, or start from its average with load_from."
             )
         try:
-            # First the hooks: EMA's puts the average and the weights in training in their places.
+            # The hooks first: EMA's puts the EMA weights and those in training where they belong.
             self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-            model.load_state_dict(checkpoint['state_dict'])
+            unwrapped(self.model).load_state_dict(checkpoint['state_dict'])
         except RuntimeError as error:
             reason = ' '.join(str(error).split())
             raise CheckpointError(
@@ -72,14 +96,14 @@ class CheckpointedRunner(MMRunner):
                 f'{reason[:300]}'
             ) from None
         statistics = checkpoint['meta'].pop('statistics', [])
-        if len(statistics) == self.world_size:  # else those of the first process are in all
+        if len(statistics) == self.world_size:  # else all processes keep those of the first
             for own, saved in zip(self._statistics(), statistics[self.rank], strict=True):
                 for name, value in saved.items():
                     own[name].copy_(value)
         self.logger.info(f'Resuming from {filename}')
         return checkpoint
 
-    def resume(self, filename, *args, **kwargs):
+    def resume(self, filename: str | Path, *args: Any, **kwargs: Any) -> None:
         """As MMEngine's, and what was trained on is skipped without being read."""
         self._resume = True
         super().resume(filename, *args, **kwargs)
@@ -92,10 +116,10 @@ class CheckpointedRunner(MMRunner):
             batches.sampler.indices = batches.sampler._indices_of_rank()
             batches.skip = loop.iter
             iterator = _InfiniteDataloaderIterator(loop.dataloader)
-            loop.dataloader_iterator = _Skipping(iterator, loop.iter)
+            loop.dataloader_iterator = SkippedBatches(iterator, loop.iter)
 
-    def _statistics(self):
-        """Buffers of the model and its averages, which each process has of its own."""
+    def _statistics(self) -> list[dict[str, Tensor]]:
+        """Buffers of the model and of its EMA copies, which each process has of its own."""
         averages = [hook.average for hook in self.hooks if hasattr(hook, 'average')]
         statistics = []
         for module in (self.model, *averages):
@@ -104,21 +128,21 @@ class CheckpointedRunner(MMRunner):
             statistics.append({name: value for name, value in state if name not in trained})
         return statistics
 
-    def save_checkpoint(self, out_dir, filename, *args, **kwargs):
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As MMEngine's, but whole or not at all: an interruption leaves the previous file."""
         if self.distributed:
             own = [{n: value.cpu() for n, value in part.items()} for part in self._statistics()]
             kwargs['meta'] = {**(kwargs.get('meta') or {}), 'statistics': all_gather_object(own)}
         path = Path(out_dir, filename)
-        # MMEngine gathers in all processes and writes in the first.
+        # MMEngine writes in the first process alone.
         with atomic(path) if is_main_process() else nullcontext(path) as unfinished:
             super().save_checkpoint(out_dir, unfinished.name, *args, **kwargs)
 
-    def dump_config(self):
-        """Not yet, when MMEngine asks: neither a test nor a failed start overwrites a file."""
+    def dump_config(self) -> None:
+        """Do nothing: MMEngine asks while it builds, and no failed start or test may write."""
 
-    def load_or_resume(self):
-        """As MMEngine's; then nothing is in the way of training, and its config is saved."""
+    def load_or_resume(self) -> None:
+        """As MMEngine's; nothing is in the way of training any more, and its config is saved."""
         super().load_or_resume()
         if isinstance(self._train_loop, BaseLoop):
             super().dump_config()

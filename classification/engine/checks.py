@@ -1,14 +1,15 @@
-"""Checks of a config's data before anything is built, which frameworks leave out or do late."""
+"""Checks of a config's data before anything is built; frameworks leave them out or do them late."""
 
-import json
 import os
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from .config import leaf_datasets
+from .dataset_configs import dataset_paths, leaf_datasets
 from .distributed import local_rank
-from .errors import DataError, shorten_list
+from .errors import DataError
+from .task import task_of
 
 # The cure for data that is not there, by a part of its path.
 _CURES = {
@@ -20,76 +21,36 @@ _CURES = {
 }
 
 
-def check_data(cfg, *splits):
+def check_data(cfg: Config, *splits: str) -> None:
     """Fail before anything is built where the datasets of `splits` ('train', …) do not fit cfg.
 
     Raises:
-        DataError: a file or folder is missing, or COCO categories and classes differ.
+        DataError: a file or folder is missing, or the task finds that file and config disagree.
     """
     if local_rank():  # the files are large, and every process would say the same
         return
+    task = task_of(cfg)
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         if loader is None:
             continue
         with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
             for dataset in leaf_datasets(loader['dataset']):
-                _check_dataset(dataset, registry.get(dataset['type']))
+                folders, ann_file = dataset_paths(dataset)
+                for path in (*folders, *filter(None, [ann_file])):
+                    require(path)
+                task.check_dataset(dataset, registry.get(dataset['type']))
         evaluators = cfg.get(f'{split}_evaluator') or []
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if evaluator.get('ann_file'):
-                _require(evaluator['ann_file'])
+                require(evaluator['ann_file'])
 
 
-def _check_dataset(dataset, cls):
-    root = dataset.get('data_root') or ''
-    prefixes = (dataset.get('data_prefix') or {'': ''}).values()
-    # Without a prefix the root alone: it may be an archive, and no path ends in FILE/.
-    folders = [os.path.join(root, prefix) if prefix else root for prefix in prefixes]
-    for folder in folders:
-        _require(folder)
-    ann_file = dataset.get('ann_file')
-    if not ann_file:
-        return
-    ann_file = os.path.join(root, ann_file)
-    _require(ann_file)
-    if hasattr(cls, 'COCOAPI'):
-        classes = cls._load_metainfo(dataset.get('metainfo'))['classes']
-        _check_coco(ann_file, classes, folders[0])
-
-
-def _require(path):
+def require(path: str) -> None:
+    """Raise DataError, with the cure, where a local path does not exist."""
     if '://' in path or not path or os.path.exists(path):
         return
-    path = Path(path)
-    cures = [cure for name, cure in _CURES.items() if name in path.parts]
+    parts = Path(path).parts
+    cures = [cure for name, cure in _CURES.items() if name in parts]
     cures.append('put the dataset there or set data_root in the config.')
-    raise DataError(f'{path} does not exist: {cures[0]}')
-
-
-def _check_coco(path, classes, folder):
-    """mmdet drops annotations of unknown categories, and unknown classes, without a word."""
-    try:
-        content = json.loads(Path(path).read_bytes())
-        names = {category['id']: category['name'] for category in content['categories']}
-        files = [image['file_name'] for image in content['images'] if 'file_name' in image]
-        used = {annotation['category_id'] for annotation in content.get('annotations', [])}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f'{path} is not an annotation file in COCO format ({type(error).__name__}: {error}): '
-            'download or make it again.'
-        ) from None
-    unknown = [name for name in names.values() if name not in classes]
-    unknown += [f'id {number}' for number in sorted(used - names.keys())]
-    absent = [name for name in classes if name not in names.values()]
-    for found, problem in (
-        (unknown, 'categories that the config does not know'),
-        (absent, 'not the classes of the config'),
-    ):
-        if found:
-            raise DataError(
-                f'{path} has {problem} ({shorten_list(found)}): make metainfo.classes of the '
-                'dataset and num_classes of the model agree with the file.'
-            )
-    if files:
-        _require(os.path.join(folder, files[0]))
+    raise DataError(f'{Path(path)} does not exist: {cures[0]}')

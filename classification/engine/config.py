@@ -1,8 +1,4 @@
-"""Configs: reading one for a run, and finding the datasets in it.
-
-Importing this silences the warning 'pkg_resources is deprecated': MMEngine imports that package
-anew for every config with `mmdet::` or `mmseg::` bases, and it warns each time.
-"""
+"""A config file, read for a run."""
 
 import difflib
 import os
@@ -15,8 +11,6 @@ from mmengine.config import Config
 
 from .errors import UsageError
 from .slurm import join_slurm
-
-warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 
 def load_config(
@@ -48,7 +42,10 @@ def load_config(
         join_slurm(os.environ)
         launcher = 'pytorch'
     try:
-        cfg = Config.fromfile(path)
+        with warnings.catch_warnings():
+            # MMEngine imports it anew for every base in another package, and it warns each time.
+            warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+            cfg = Config.fromfile(path)
         cfg.merge_from_dict(dict(options or {}))
     except Exception as error:  # a config is code, which can fail in any way
         reason = f'{type(error).__name__}, {error}'
@@ -62,9 +59,3 @@ def load_config(
     if cfg.randomness.get('seed') is None:
         cfg.randomness.seed = 0
     return cfg
-
-
-def leaf_datasets(dataset: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The configs of the datasets inside wrappers such as RepeatDataset and ConcatDataset."""
-    inner = dataset.get('datasets', [dataset['dataset']] if 'dataset' in dataset else [])
-    return [leaf for child in inner for leaf in leaf_datasets(child)] or [dataset]

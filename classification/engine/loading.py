@@ -1,15 +1,25 @@
 """Load a checkpoint's weights into a model, strictly."""
 
 import os
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.logging import print_log
+from torch import Tensor, nn
 
 from .errors import CheckpointError
 from .weights import Weights, read_weights
 
 
-def load_weights(model, source, sha256=None, missing=(), unexpected=(), ema=None):
+def load_weights(
+    model: nn.Module,
+    source: str | os.PathLike | Weights,
+    sha256: str | None = None,
+    missing: Iterable[str] = (),
+    unexpected: Iterable[str] = (),
+    ema: bool | None = None,
+) -> str:
     """Load a checkpoint into a model; every difference that was not announced is an error.
 
     Args:
@@ -40,7 +50,12 @@ def load_weights(model, source, sha256=None, missing=(), unexpected=(), ema=None
     return line
 
 
-def fit_weights(weights, model, missing=(), unexpected=()):
+def fit_weights(
+    weights: Weights,
+    model: nn.Module,
+    missing: Iterable[str] = (),
+    unexpected: Iterable[str] = (),
+) -> tuple[dict[str, Tensor], set[str]]:
     """The entries of a file under a model's own names.
 
     A backbone is found under `backbone.` in the file of a whole model, and a bare file under
@@ -48,7 +63,7 @@ def fit_weights(weights, model, missing=(), unexpected=()):
     released files to its own.
 
     Args:
-        weights: Weights.
+        weights: what `read_weights` returned.
         model: any module.
         missing: beginnings of parameter names that the file may lack (they stay as initialised).
         unexpected: beginnings of names that the file may have beyond the model.
@@ -73,16 +88,16 @@ def fit_weights(weights, model, missing=(), unexpected=()):
         for name in own
         if name in found and found[name].shape != own[name].shape
     ]
-    if absent or extra or shapes:
-        problems = [
-            f'{len(names)} {what} ({"; ".join(names[:3])}{"; …" if len(names) > 3 else ""})'
-            for what, names in (
-                ('of another shape', shapes),
-                ('missing', absent),
-                ('unexpected', extra),
-            )
-            if names
-        ]
+    problems = [
+        f'{len(names)} {what} ({"; ".join(names[:3])}{"; …" if len(names) > 3 else ""})'
+        for what, names in (
+            ('of another shape', shapes),
+            ('missing', absent),
+            ('unexpected', extra),
+        )
+        if names
+    ]
+    if problems:
         raise CheckpointError(
             f'{weights.source} does not fit {type(model).__name__}: {", ".join(problems)}; '
             'give the file of this architecture and size.'
@@ -91,15 +106,17 @@ def fit_weights(weights, model, missing=(), unexpected=()):
 
 
 @master_only
-def _announce(line):
+def _announce(line: str) -> None:
     print_log(line, logger='current')
 
 
-def _top(name):
+def _top(name: str) -> str:
     return name.split('.')[0]
 
 
-def _fit_names(state_dict, own):
+def _fit_names(
+    state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> tuple[Mapping[str, Tensor], set[str]]:
     """File names -> model names by the `backbone.` prefix that fits best.
 
     Returns:
@@ -115,8 +132,12 @@ def _fit_names(state_dict, own):
     return best, outside
 
 
-def pretrained_source(init_cfg):
-    """(checkpoint, sha256) of an MMEngine `init_cfg` of type 'Pretrained', else None."""
+def pretrained_source(init_cfg: Any) -> tuple[str, str | None] | None:
+    """(checkpoint, sha256) of an MMEngine `init_cfg` of type 'Pretrained', else None.
+
+    Raises:
+        ValueError: a list, or keys other than checkpoint and sha256.
+    """
     if isinstance(init_cfg, (list, tuple)):
         raise ValueError('init_cfg is one dict, such as dict(type="Pretrained", checkpoint=PATH).')
     if init_cfg and init_cfg.get('type') == 'Pretrained':

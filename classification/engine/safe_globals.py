@@ -1,7 +1,7 @@
-"""What a checkpoint may hold besides tensors and plain containers.
+"""Importing this widens torch's allow-list, by what checkpoints hold besides tensors, for good.
 
-Importing this widens torch's allow-list for the whole process: MMEngine's Runner and timm's
-`checkpoint_path` call torch.load themselves.
+The list is the process's own, since MMEngine's Runner and timm's `checkpoint_path` call torch.load
+themselves.
 """
 
 import pickle

@@ -1,11 +1,13 @@
-"""Samples that a run can repeat: all chance in training is a function of the seed and the place.
+"""Samples that a run can repeat: randomness is a function of the seed and the position.
 
-Nothing of it has to be saved for a resumed run to go on exactly as if it had never stopped.
+No random state has to be saved for a resumed run to go on exactly as if it had never stopped.
 """
 
 import random
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +15,17 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, DATASETS
-from PIL import Image
-from torch.utils.data import BatchSampler
+from torch.utils.data import BatchSampler, Dataset, Sampler
 
 from .errors import DataError
+from .images import check_image
+from .task import current_task
+
+# First word of a seed, so that no two uses of one run's seed draw alike.
+_ITERATION, _SAMPLE = 1, 2
 
 
-def _seed(*key):
+def _seed(*key: int) -> int:
     """Seed Python, numpy and torch's CPU generator with a function of the integers in `key`."""
     words = np.random.SeedSequence(key).generate_state(4)
     number = int.from_bytes(words.tobytes(), 'little') >> 65
@@ -30,34 +36,47 @@ def _seed(*key):
 
 
 class SeedIterations(Hook):
-    """Make the chance in an iteration, as of dropout, a function of seed, rank and iteration."""
+    """Seed each iteration (dropout, for one) by a function of seed, rank and iteration."""
 
     priority = 'VERY_HIGH'
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        torch.cuda.manual_seed_all(_seed(1, runner.seed, runner.rank, runner.iter))
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        torch.cuda.manual_seed_all(_seed(_ITERATION, runner.seed, runner.rank, runner.iter))
 
 
-class _Place(int):
-    """An index into a dataset that knows where in the training it was drawn."""
+class PositionedIndex(int):
+    """An index into a dataset that carries its position in the training.
 
-    def __new__(cls, index, where=None):
-        place = super().__new__(cls, index)
-        place.where = where
-        return place
+    torch's loaders hand indices on unchanged, so this is how a worker learns the position.
+
+    Attributes:
+        position: (epoch, batch, number in the batch), or None.
+    """
+
+    def __new__(cls, index: int, position: tuple[int, int, int] | None = None) -> 'PositionedIndex':
+        self = super().__new__(cls, index)
+        self.position = position
+        return self
 
 
-class PlacedBatches:
-    """A batch sampler whose indices know their place, (epoch, batch, position).
+class PositionedBatchSampler:
+    """A batch sampler of PositionedIndex.
 
     Args:
         sampler, batch_size, drop_last: as torch's BatchSampler.
         batch_sampler: config of the one to use instead.
-        accumulated: batches of an update of the weights; with drop_last none is begun that the
-            epoch cannot end, as with one batch that is larger by so much.
+        accumulated: batches per update of the weights. With drop_last an epoch holds whole updates
+            only, as with one batch that is larger by that factor.
     """
 
-    def __init__(self, sampler, batch_size, drop_last=False, batch_sampler=None, accumulated=1):
+    def __init__(
+        self,
+        sampler: Sampler,
+        batch_size: int,
+        drop_last: bool = False,
+        batch_sampler: Mapping[str, Any] | None = None,
+        accumulated: int = 1,
+    ):
         self.sampler = sampler
         self.batch_size = batch_size
         if batch_sampler is None:
@@ -71,100 +90,77 @@ class PlacedBatches:
         self.group = accumulated if drop_last and not endless else 1
         self.skip = 0  # batches to leave out of the next pass
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.batches) // self.group * self.group
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[PositionedIndex]]:
         skip, self.skip = self.skip, 0
         epoch = getattr(self.sampler, 'epoch', 0)
         batches = enumerate(self.batches)
         for number, batch in islice(batches, len(self)) if self.group > 1 else batches:
             if number >= skip:
-                yield [_Place(index, (epoch, number, i)) for i, index in enumerate(batch)]
+                yield [PositionedIndex(index, (epoch, number, i)) for i, index in enumerate(batch)]
 
 
-class Samples:
+class ReproducibleDataset:
     """A dataset whose samples are reproducible and whose broken files are named.
 
-    The augmentation of a sample is a function of the seed and of the place where it is drawn:
-    equal for any number of workers, after a resume, and different in each epoch. MMEngine seeds
-    workers alike in each epoch, and workers that it keeps alive cannot be resumed.
+    The augmentation of a sample is a function of the seed and of the position at which it is
+    drawn: the same for any number of workers and after a resume, and another in each epoch.
+    MMEngine seeds workers alike in each epoch, and workers that it keeps alive cannot be resumed.
+
+    Args:
+        dataset: a dataset or its config; all attributes of this one are read through.
+        seed: of the run; None counts as 0.
     """
 
-    def __init__(self, dataset, seed):
+    def __init__(self, dataset: Dataset | Mapping[str, Any], seed: int | None):
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-        self.key = (2, seed or 0, get_rank())
+        self.key = (_SAMPLE, seed or 0, get_rank())
+        self.task = current_task()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # Not before `dataset` is there, nor for what Python and torch look for, as __getitems__.
         if name == 'dataset' or name.startswith('__'):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
-    def __getitem__(self, place):
-        """The sample at a _Place, or at an index with the chance of the moment.
+    @cached_property
+    def num_classes(self) -> int:
+        """How many classes the dataset names."""
+        return len(self.dataset.metainfo['classes'])
+
+    def __getitem__(self, index: int) -> Any:
+        """The sample at a PositionedIndex, or at a plain index with the current random state.
 
         Raises:
-            DataError: a file of the sample cannot be read, or its map holds unknown labels.
+            DataError: a file of the sample cannot be read, or its task refuses the sample.
         """
-        index = int(place)
+        plain = int(index)
         before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-        if getattr(place, 'where', None):
-            _seed(*self.key, *place.where)
+        if getattr(index, 'position', None):
+            _seed(*self.key, *index.position)
         try:
-            sample = self.dataset[index]
+            sample = self.dataset[plain]
         except DataError:
             raise
         except Exception:
-            self._check_files(index)
+            self._check_files(plain)
             raise
         finally:
             random.setstate(before[0])
             np.random.set_state(before[1])
             torch.set_rng_state(before[2])
-        self._check_labels(sample, index)
+        self.task.check_sample(self, sample, plain)
         return sample
 
-    def _check_files(self, index):
-        """After a failure: is it that a file cannot be read?"""
+    def _check_files(self, index: int) -> None:
+        """After a failure, raise DataError if the reason is that a file cannot be read."""
         info = self.dataset.get_data_info(index)
-        if 'archive' in info:  # ReadImage says so itself
+        if 'archive' in info:  # whose reader says so itself
             return
-        for path in filter(None, (info.get('img_path'), info.get('seg_map_path'))):
+        for path in filter(None, map(info.get, self.task.image_keys)):
             check_image(path)
-
-    def _check_labels(self, sample, index):
-        """A label beyond the classes would end in an index error, or be lost in evaluation."""
-        truth = getattr(sample.get('data_samples'), 'gt_sem_seg', None)
-        labels = getattr(truth, 'data', None)
-        if labels is None:
-            return
-        ignored = getattr(self, 'ignore_index', 255)
-        odd = labels[(labels >= self._num_classes) & (labels != ignored)]
-        if odd.numel():
-            path = self.dataset.get_data_info(index)['seg_map_path']
-            raise DataError(
-                f'{path} holds label {int(odd.max())} (after reduce_zero_label), the config knows '
-                f'0 to {self._num_classes - 1}: make metainfo.classes agree with the maps.'
-            )
-
-    @cached_property
-    def _num_classes(self):
-        return len(self.dataset.metainfo['classes'])
-
-
-def check_image(path):
-    """Raise DataError where a file is missing or cannot be read as an image."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except FileNotFoundError:
-        raise DataError(f'Image {path} does not exist: put it there or unlist it.') from None
-    except Exception as error:  # damaged files make PIL raise anything
-        raise DataError(
-            f'{path} cannot be read as an image ({type(error).__name__}): '
-            'replace or remove the file.'
-        ) from None

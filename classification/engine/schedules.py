@@ -32,7 +32,7 @@ class ScheduledRunner(MMRunner):
         """As MMEngine's, which ignores that several batches may accumulate to one update."""
         if auto_scale_lr and auto_scale_lr.get('enable'):
             base, images = auto_scale_lr['base_batch_size'], self.images_per_update
-            self.logger.info(f'Learning rate for {base} images an update scaled to {images}.')
+            self.logger.info(f'Learning rate for {base} images per update scaled to {images}.')
             for group in optim_wrapper.param_groups:
                 group['lr'] *= images / base
 

@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, barrier, is_main_process
@@ -19,24 +21,28 @@ class StopOnSignal(Hook):
 
     As a context it listens; as a hook it acts. The signal may reach any of the processes: they
     agree after each update, so that all stop after the same one.
-
-    Raises:
-        Stopped: when the checkpoint is there.
     """
 
     priority = 'LOWEST'  # after the hooks that belong to the iteration
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self.received = False
         self.previous = signal.signal(signal.SIGTERM, self._receive)
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         signal.signal(signal.SIGTERM, self.previous)
 
-    def _receive(self, number, frame):
+    def _receive(self, number: int, frame: Any) -> None:
         self.received = True
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Save and stop where a process was told to.
+
+        Raises:
+            Stopped: when the checkpoint is there.
+        """
         if not runner.optim_wrapper.should_update():  # gradients that accumulate are not saved
             return
         stop = torch.tensor(int(self.received))
@@ -57,11 +63,13 @@ class StopOnSignal(Hook):
         )
 
 
-def outlive_stop(init, worker):
-    """Start a data loader's worker that a signal to the whole group does not end.
+def outlive_stop(init: Callable[[int], None] | None, worker: int) -> None:
+    """Start a data loader's worker that ignores SIGTERM from anyone but its own process.
+
+    Schedulers signal the whole group; without its workers the training could not finish the update.
 
     Args:
-        init: MMEngine's own function for it, or None.
+        init: MMEngine's own `worker_init_fn`, or None.
         worker: number of the worker.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -70,8 +78,8 @@ def outlive_stop(init, worker):
         init(worker)
 
 
-def _leave_with_parent():
-    """torch and Python end workers by SIGTERM too: it counts where their own process sends it."""
+def _leave_with_parent() -> None:
+    """End the worker on SIGTERM from its own process: so torch and Python end workers."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
     os._exit(0)

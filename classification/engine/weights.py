@@ -1,30 +1,33 @@
-"""The weights of a checkpoint of any origin, read safely.
+"""Checkpoints of any origin, read safely; importing this widens torch's allow-list for them.
 
 Formats: the official MLLA file (`model`, `state_dict_ema`, a pickled yacs config), VMamba's
 (`model_ema`), timm's (`state_dict`, `state_dict_ema`), MMEngine's (`state_dict`,
 `ema_state_dict`), a plain state dict, `.safetensors`; with the prefixes of DDP, torch.compile
 and of a model around the backbone. A file is data: nothing in it is ever run.
 
-Importing this widens torch's allow-list for checkpoints, see `safe_globals`.
+What the allow-list gains is in `safe_globals`.
 """
 
 import hashlib
+import os
 import pickle
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import urlparse
 
 import torch
 from mmengine.dist import barrier
+from torch import Tensor
 
 from .distributed import local_rank
 from .errors import CheckpointError
 from .files import file_sha256
 from .safe_globals import allow_safe_globals
 
-# Where a file keeps its weights, the averaged ones first.
+# Where a file keeps its weights: the EMA weights, and those in training.
 _EMA_KEYS = ('state_dict_ema', 'model_ema')
 _MODEL_KEYS = ('state_dict', 'model')
 # What DDP and torch.compile put around names, one inside the other or around the backbone alone.
@@ -34,55 +37,95 @@ _WEB_PAGE = re.compile(rb'\s*<[!?a-zA-Z]')
 
 @dataclass
 class Weights:
-    """State dict of a file, where in it the weights were found, and whether it has others too."""
+    """A set of weights of a file, and what else the file holds.
 
-    state_dict: dict
+    Attributes:
+        state_dict: name -> tensor, without the prefixes of DDP and torch.compile.
+        source: the file, and where in it the weights were found.
+        is_ema: whether these are the EMA weights.
+        other: the file's other set (EMA weights and weights in training), None where it has one.
+        meta: the file's own `meta`, where MMEngine keeps the names of the classes.
+    """
+
+    state_dict: dict[str, Tensor]
     source: str
     is_ema: bool
-    has_both: bool
+    other: 'Weights | None' = field(default=None, repr=False)
+    meta: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def has_both(self) -> bool:
+        """Whether the file holds EMA weights and weights in training."""
+        return self.other is not None
 
 
-def read_weights(source, sha256=None, ema=None):
-    """The weights of a checkpoint, the averaged (EMA) ones where it has both.
+def read_weights(
+    source: str | os.PathLike, sha256: str | None = None, ema: bool | None = None
+) -> Weights:
+    """The weights of a checkpoint, the EMA weights where it has both.
 
     Args:
         source: path or http(s) URL; a URL is downloaded once into torch.hub's folder.
         sha256: the file's expected digest or its beginning, checked before anything is read.
-        ema: True or False asks for the averaged weights or for those in training.
+        ema: True or False asks for the EMA weights or for those in training.
 
     Returns:
-        Weights, on the CPU, without the prefixes of DDP and torch.compile.
+        Weights, on the CPU.
 
     Raises:
         CheckpointError: no file, no checkpoint, not the expected one, one that holds code, or one
             without the weights asked for.
     """
     is_url = urlparse(str(source)).scheme in ('http', 'https')
-    path = _fetch(source) if is_url else Path(source)
+    path = _download(str(source)) if is_url else Path(source)
     try:
         checkpoint = read_checkpoint(path, sha256)
     except CheckpointError:
         if is_url:  # the next run downloads it again
             path.unlink(missing_ok=True)
         raise
-    sets = _find_state_dicts(checkpoint, path)
-    is_ema = next(iter(sets)) if ema is None else ema
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    sets = {
+        is_ema: Weights(
+            {_WRAPPERS.sub('', name): value for name, value in state_dict.items()},
+            f'{path} [{where}]' if where else str(path),
+            is_ema,
+            meta=meta if isinstance(meta, dict) else {},
+        )
+        for is_ema, (where, state_dict) in _find_state_dicts(checkpoint, path).items()
+    }
+    is_ema = True in sets if ema is None else ema
     if is_ema not in sets:
         held = 'no averaged (EMA) weights, but others' if is_ema else 'averaged (EMA) weights only'
         raise CheckpointError(f'{path} holds {held}: ask for these.')
-    where, state_dict = sets[is_ema]
-    state_dict = {_WRAPPERS.sub('', name): value for name, value in state_dict.items()}
-    source = f'{path} [{where}]' if where else str(path)
-    return Weights(state_dict, source, is_ema, has_both=len(sets) == 2)
+    weights = sets[is_ema]
+    weights.other = sets.get(not is_ema)
+    return weights
 
 
-def read_checkpoint(path, sha256=None):
+def read_checkpoint(path: str | os.PathLike, sha256: str | None = None) -> Any:
     """Everything a checkpoint file holds, as plain data.
 
     Raises:
         CheckpointError: as `read_weights`.
     """
     path = Path(path)
+    _check_file(path, sha256)
+    allow_safe_globals()  # again, since timm's loader may have narrowed the list
+    try:
+        if path.suffix == '.safetensors':
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file can fail anywhere inside the readers
+        _refuse(path, error)
+
+
+def _check_file(path: Path, sha256: str | None) -> None:
+    """Raise CheckpointError where a file cannot be a checkpoint, or not the expected one."""
     if not path.is_file():
         raise CheckpointError(f'Checkpoint {path} does not exist: check the path.')
     if sha256:
@@ -99,28 +142,24 @@ def read_checkpoint(path, sha256=None):
         raise CheckpointError(
             f'{path} is a web page, not a checkpoint: download the file behind its link.'
         )
-    allow_safe_globals()  # again, since timm's loader may have narrowed the list
-    try:
-        if path.suffix == '.safetensors':
-            from safetensors.torch import load_file
 
-            return load_file(path)
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r'GLOBAL (\S+)|(?:function|but got) (.+)', str(error))
-        if found:
-            raise CheckpointError(
-                f'{path} holds {found[1] or found[2]}, which may run code: refused; '
-                'save its tensors alone (a state dict, or .safetensors) where it was made.'
-            ) from None
-    except Exception:  # a damaged file can fail anywhere inside the readers
-        pass
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    """Raise CheckpointError: the file names what may run code, or it is damaged."""
+    found = isinstance(error, pickle.UnpicklingError) and re.search(
+        r'GLOBAL (\S+)|(?:function|but got) (.+)', str(error)
+    )
+    if found:
+        raise CheckpointError(
+            f'{path} holds {found[1] or found[2]}, which may run code: refused; '
+            'save its tensors alone (a state dict, or .safetensors) where it was made.'
+        ) from error
     raise CheckpointError(
         f'{path} is truncated or not a checkpoint: download or save it again.'
-    ) from None
+    ) from error
 
 
-def _fetch(url):
+def _download(url: str) -> Path:
     """Download to torch.hub's checkpoint folder, once, by the first process of each machine."""
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     # Two addresses may end in one name: the digest of the whole address keeps them apart.
@@ -142,8 +181,8 @@ def _fetch(url):
     return path
 
 
-def _find_state_dicts(checkpoint, path):
-    """{is averaged: (name of the entry, state dict)} in a loaded file, the averaged one first.
+def _find_state_dicts(checkpoint: Any, path: Path) -> dict[bool, tuple[str, dict[str, Tensor]]]:
+    """{is it the EMA weights: (name of the entry, state dict)} in a loaded file.
 
     The name is '' for a file that is a state dict.
     """
@@ -153,7 +192,7 @@ def _find_state_dicts(checkpoint, path):
             key = next((key for key in keys if _is_state_dict(checkpoint.get(key))), None)
             if key:
                 sets[is_ema] = key, checkpoint[key]
-        # MMEngine's EMAHook swaps the two when it saves: `state_dict` holds the average.
+        # MMEngine's EMAHook swaps the two when it saves: `state_dict` holds the EMA weights.
         swapped = checkpoint.get('ema_state_dict')
         if _is_state_dict(swapped) and _is_state_dict(checkpoint.get('state_dict')):
             training = {name: value for name, value in swapped.items() if name != 'steps'}
@@ -172,9 +211,9 @@ def _find_state_dicts(checkpoint, path):
     )
 
 
-def _is_state_dict(entry):
+def _is_state_dict(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
         and len(entry) > 0
-        and all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in entry.items())
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in entry.items())
     )

@@ -1,7 +1,9 @@
-"""A picture of a training: loss, top-1 and learning rate."""
+"""Curves of a training: loss, top-1 and learning rate."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from mmengine.dist import master_only
@@ -10,7 +12,7 @@ from mmengine.registry import HOOKS
 
 PANELS = {
     'loss': {'loss': 'training'},
-    'top-1, per cent': {'accuracy/top1': 'model', 'accuracy/ema_top1': 'average (EMA)'},
+    'top-1, per cent': {'accuracy/top1': 'model', 'accuracy/ema_top1': 'EMA weights'},
     'learning rate': {'lr': None},
 }
 
@@ -20,19 +22,19 @@ class Curves(Hook):
     """Draw `curves.png` into the work dir after training, of a resumed run from its beginning."""
 
     @master_only
-    def after_train(self, runner):
+    def after_train(self, runner: Any) -> None:
         folders = [Path(runner.work_dir)]
         if runner._resume and runner._load_from:
             folders.insert(0, Path(runner._load_from).parent)
         draw_curves(folders, len(runner.train_dataloader), Path(runner.work_dir) / 'curves.png')
 
 
-def draw_curves(folders, epoch_length, path):
-    """Curves over the epochs, from the logs of the runs in work dirs, a later run's where two are.
+def draw_curves(folders: Sequence[Path], epoch_length: int, path: Path) -> None:
+    """Curves over the epochs, from the logs of runs; of a step that two logged, the later run's.
 
     Args:
         folders: work dirs, the oldest first.
-        epoch_length: iterations of an epoch.
+        epoch_length: iterations per epoch.
         path: PNG to write.
     """
     figure = Figure(figsize=(12, 3.2), layout='constrained')
@@ -51,7 +53,7 @@ def draw_curves(folders, epoch_length, path):
     figure.savefig(path, dpi=100)
 
 
-def read_scalar(folders, key):
+def read_scalar(folders: Sequence[Path], key: str) -> dict[int, float]:
     """{step: value} of what MMEngine logged as `key`, in the order of the steps."""
     points = {}
     for folder in folders:

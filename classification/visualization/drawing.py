@@ -1,22 +1,24 @@
-"""Draw predictions and the truth over pictures: instances, maps of classes, best classes.
+"""What the pictures of all tasks are drawn with: colours, masks, labels, lines of text.
 
-One style for the three tasks, readable on small pictures and ten times as fast as mmdet's and
-mmseg's visualizers, which a classifier has no counterpart of. Samples are taken as those packages
-and `ImageClassifier` give them, without importing either.
+One style, readable on small images too: these are enlarged by a whole number, and every label is
+moved to where it is wholly inside. Each task draws its own results with these.
 """
 
 import colorsys
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-# Small pictures are enlarged by a whole number, or the labels would hide them.
+Colour = tuple[int, int, int]
+# Smaller images are enlarged by a whole number, or the labels would hide them; in pixels.
 _SHORT_SIDE = 320
 
 
-def class_colours(meta):
+def class_colours(meta: Mapping[str, Any]) -> list[Colour]:
     """An RGB colour for each class of a dataset's metainfo: its palette, or hues far apart."""
     count, palette = len(meta['classes']), meta.get('palette') or ()
     if len(palette) >= count:
@@ -28,120 +30,54 @@ def class_colours(meta):
     ]
 
 
-def read_picture(path):
-    """An image file as (H, W, 3) uint8, RGB, turned as its EXIF data say: so mmcv reads it."""
-    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+def enlarge(image: np.ndarray) -> tuple[np.ndarray, int]:
+    """An image (H, W, 3) enlarged k times, as float32 (k * H, k * W, 3), and k."""
+    k = math.ceil(_SHORT_SIDE / min(image.shape[:2]))
+    picture = Image.fromarray(image).resize((image.shape[1] * k, image.shape[0] * k))
+    return np.asarray(picture, dtype=np.float32), k
 
 
-def draw_prediction(image, sample, classes, palette, score_thr=0.3):
-    """A model's prediction over a picture.
-
-    Args:
-        image: (H, W, 3) uint8, RGB.
-        sample: what `test_step` gave for it: a data sample of mmdet or mmseg, or a dict(scores).
-        classes, palette: a name and an RGB colour for each class.
-        score_thr: instances below it are left out.
-    """
-    if isinstance(sample, dict):
-        scores, labels = sample['scores'].topk(min(5, len(classes)))
-        found = zip(scores.tolist(), labels.tolist(), strict=True)
-        return draw_classes(image, [f'{classes[label]}  {score:.3f}' for score, label in found])
-    if 'pred_sem_seg' in sample:
-        return draw_map(image, _array(sample.pred_sem_seg.data[0]), classes, palette)
-    found = sample.pred_instances[sample.pred_instances.scores >= score_thr]
-    return draw_instances(
-        image,
-        _array(found.bboxes),
-        _array(found.labels),
-        classes,
-        palette,
-        _array(found.get('masks')),
-        _array(found.scores),
-    )
+def paint_mask(canvas: np.ndarray, mask: np.ndarray, colour: Colour, k: int) -> None:
+    """Tint the pixels of a mask (H, W) in a canvas (k * H, k * W, 3), and outline them."""
+    mask = np.kron(mask, np.ones((k, k))).astype(bool)
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    canvas[mask] += 0.5 * (np.float32(colour) - canvas[mask])
+    canvas[mask & ~inner] = colour
 
 
-def draw_truth(image, sample, classes, palette):
-    """The annotation in a sample over a picture, as `draw_prediction`; without one, the picture."""
-    if isinstance(sample, dict):
-        lines = [f'truth: {classes[int(sample["target"])]}'] if 'target' in sample else []
-        return draw_classes(image, lines)
-    if 'gt_sem_seg' in sample:
-        return draw_map(image, _array(sample.gt_sem_seg.data[0]), classes, palette)
-    truth = sample.get('gt_instances')
-    if truth is None:
-        return draw_classes(image, [])
-    return draw_instances(
-        image,
-        _array(truth.bboxes),
-        _array(truth.labels),
-        classes,
-        palette,
-        _array(truth.get('masks')),
-    )
+def to_picture(canvas: np.ndarray) -> Image.Image:
+    """A canvas as a PIL image."""
+    return Image.fromarray(canvas.astype(np.uint8))
 
 
-def _array(values):
-    """A tensor, mmdet's boxes or mmdet's masks as a numpy array; None stays."""
-    if hasattr(values, 'to_ndarray'):
-        return values.to_ndarray()
-    values = getattr(values, 'tensor', values)
-    return values if values is None else values.cpu().numpy()
-
-
-def draw_instances(image, boxes, labels, classes, palette, masks=None, scores=None):
-    """Masks, outlined, then boxes, then names with scores over a picture.
-
-    Args:
-        image: (H, W, 3) uint8, RGB.
-        boxes: (N, 4), x1, y1, x2, y2 in pixels of `image`.
-        labels: (N,) positions in `classes` and `palette`.
-        masks: (N, H, W), or None.
-        scores: (N,), or None.
-
-    Returns:
-        PIL image, `image` enlarged k times.
-    """
-    canvas, k = _enlarge(image)
-    # The surest last, on top.
-    order = np.arange(len(labels)) if scores is None else np.argsort(scores, kind='stable')
-    for i in order if masks is not None else ():
-        _paint(canvas, masks[i], palette[labels[i]], k)
-    picture = Image.fromarray(canvas.astype(np.uint8))
+def draw_label(
+    picture: Image.Image, corner: tuple[float, float], text: str, colour: Colour
+) -> None:
+    """A name in a filled box above `corner` (x, y), moved to where it is wholly inside."""
     draw = ImageDraw.Draw(picture)
-    for i in order:
-        box = [round(float(side) * k) for side in boxes[i]]
-        box[2:] = max(box[0], box[2] - 1), max(box[1], box[3] - 1)
-        draw.rectangle(box, outline=tuple(palette[labels[i]]), width=_line(picture))
-    for i in order:
-        text = classes[labels[i]] + ('' if scores is None else f' {scores[i]:.2f}')
-        corner = float(boxes[i][0]) * k, float(boxes[i][1]) * k
-        _label(draw, corner, text, tuple(palette[labels[i]]), picture)
-    return picture
+    width, height = text_size(picture, text)
+    width, height = width + 4, height + 3
+    x = min(max(0, corner[0]), picture.width - width)
+    y = min(max(0, corner[1] - height), picture.height - height)
+    draw.rectangle((x, y, x + width, y + height), fill=colour)
+    dark = np.dot(colour, (0.299, 0.587, 0.114)) < 140
+    draw.text((x + 2, y + 1), text, (255, 255, 255) if dark else (0, 0, 0), _font(picture))
 
 
-def draw_map(image, labels, classes, palette):
-    """A map of classes (H, W) over a picture (H, W, 3), with a name on the largest part of each.
-
-    Labels beyond the classes, such as 255, are left as they are.
-    """
-    canvas, k = _enlarge(image)
-    present = [label for label in np.unique(labels) if label < len(classes)]
-    for label in present:
-        _paint(canvas, labels == label, palette[label], k)
-    picture = Image.fromarray(canvas.astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
-    for label in present:
-        row, column = _inmost(labels == label)
-        text, colour = classes[label], tuple(palette[label])
-        width, height = draw.textbbox((0, 0), text, _font(picture))[2:]
-        _label(draw, (column * k - width / 2, row * k + height / 2), text, colour, picture)
-    return picture
+def text_size(picture: Image.Image, text: str) -> tuple[float, float]:
+    """(width, height) in pixels of a name as `draw_label` writes it, without the box's margin."""
+    return ImageDraw.Draw(picture).textbbox((0, 0), text, _font(picture))[2:]
 
 
-def draw_classes(image, lines):
-    """Lines of text over the top left corner of a picture."""
-    canvas, _ = _enlarge(image)
-    picture = Image.fromarray(canvas.astype(np.uint8))
+def line_width(picture: Image.Image) -> int:
+    """Width in pixels of lines that suit a picture's size."""
+    return max(1, min(picture.size) // 300)
+
+
+def draw_text(image: np.ndarray, lines: Sequence[str]) -> Image.Image:
+    """Lines of text over the top left corner of an image (H, W, 3); without lines the image."""
+    canvas, _ = enlarge(image)
+    picture = to_picture(canvas)
     if not lines:
         return picture
     draw = ImageDraw.Draw(picture, 'RGBA')
@@ -152,48 +88,10 @@ def draw_classes(image, lines):
     return picture
 
 
-def hstack(*pictures):
+def hstack(*pictures: Image.Image) -> Image.Image:
     """Pictures of one height in a row."""
     return Image.fromarray(np.concatenate([np.asarray(picture) for picture in pictures], axis=1))
 
 
-def _enlarge(image):
-    """The picture (H, W, 3) enlarged as float32, and how many times."""
-    k = math.ceil(_SHORT_SIDE / min(image.shape[:2]))
-    picture = Image.fromarray(image).resize((image.shape[1] * k, image.shape[0] * k))
-    return np.asarray(picture, dtype=np.float32), k
-
-
-def _paint(canvas, mask, colour, k):
-    """Tint the pixels of a mask (H, W) in a canvas k times as large, and outline them."""
-    mask = np.kron(mask, np.ones((k, k))).astype(bool)
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    canvas[mask] += 0.5 * (np.float32(colour) - canvas[mask])
-    canvas[mask & ~inner] = colour
-
-
-def _inmost(mask):
-    """(row, column) of the pixel of a mask (H, W) that is farthest from its edge."""
-    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)
-    row, column = np.unravel_index(depth.argmax(), depth.shape)
-    return row - 1, column - 1
-
-
-def _font(picture):
+def _font(picture: Image.Image) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size=max(11, min(picture.size) // 28))
-
-
-def _line(picture):
-    return max(1, min(picture.size) // 300)
-
-
-def _label(draw, corner, text, colour, picture):
-    """A name in a filled box above `corner` (x, y), moved to where it is wholly inside."""
-    font = _font(picture)
-    left, top, right, bottom = draw.textbbox((0, 0), text, font)
-    width, height = right + 4, bottom + 3
-    x = min(max(0, corner[0]), picture.width - width)
-    y = min(max(0, corner[1] - height), picture.height - height)
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
-    dark = np.dot(colour, (0.299, 0.587, 0.114)) < 140
-    draw.text((x + 2, y + 1), text, (255, 255, 255) if dark else (0, 0, 0), font)

@@ -1,13 +1,10 @@
 """classification/engine/config.py: where a run writes, its seed, and configs of no use."""
 
-from pathlib import Path
-
 import pytest
 
 from classification.engine.config import load_config
 from classification.engine.errors import UsageError
-
-FIXTURES = Path(__file__).parents[2] / 'fixtures'
+from tests.helpers import FIXTURES
 
 
 def test_a_config_knows_where_to_write_and_has_a_seed(here):

@@ -9,7 +9,11 @@ from mmengine.registry import DATASETS
 from torch.utils.data import SequentialSampler
 
 from classification.engine.runner import Runner
-from classification.engine.samples import PlacedBatches, Samples, _Place
+from classification.engine.samples import (
+    PositionedBatchSampler,
+    PositionedIndex,
+    ReproducibleDataset,
+)
 
 
 @DATASETS.register_module()
@@ -65,10 +69,10 @@ def test_augmentation_depends_on_seed_and_place_alone():
 
 
 def test_the_chance_of_the_model_is_left_alone():
-    samples = Samples(Chances(2), seed=0)
+    samples = ReproducibleDataset(Chances(2), seed=0)
     torch.manual_seed(5)
     np.random.seed(5)
-    samples[_Place(1, (0, 0, 0))]
+    samples[PositionedIndex(1, (0, 0, 0))]
     assert torch.rand(1).item() == torch.rand(1, generator=torch.manual_seed(5)).item()
     assert np.random.rand() == np.random.RandomState(5).rand()
 
@@ -88,5 +92,5 @@ def test_a_config_may_have_its_own_batch_sampler(config):
 )
 def test_an_epoch_has_whole_updates_where_batches_are_left_out(drop_last, accumulated, batches):
     sampler = SequentialSampler(range(11))
-    made = PlacedBatches(sampler, 2, drop_last=drop_last, accumulated=accumulated)
+    made = PositionedBatchSampler(sampler, 2, drop_last=drop_last, accumulated=accumulated)
     assert len(made) == len(list(made)) == len(list(made)) == batches

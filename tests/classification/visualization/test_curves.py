@@ -47,7 +47,7 @@ def test_the_picture(logs, tmp_path, monkeypatch):
     assert drawn == [
         ('training', [0.5, 1.0, 1.5, 2.0], [4.0, 3.0, 2.0, 1.0]),
         ('model', [1, 2], [10.0, 20.0]),
-        ('average (EMA)', [1, 2], [5.0, 15.0]),
+        ('EMA weights', [1, 2], [5.0, 15.0]),
         (None, [0.5, 1.0, 1.5, 2.0], [0.1, 0.1, 0.2, 0.2]),
     ]
     assert Image.open(tmp_path / 'curves.png').size == (1200, 320)

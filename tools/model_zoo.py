@@ -9,8 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from text_table import markdown
-
+from classification.visualization.tables import markdown
 from classification.zoo import models
 
 ROOT = Path(__file__).resolve().parents[1]

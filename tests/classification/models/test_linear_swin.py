@@ -214,7 +214,7 @@ def test_the_winners_together_are_milas_block():
     torch.manual_seed(0)
     dim, heads = 16, 2
     theirs = mila_models.Block(dim, heads).double()
-    ours = Block(dim, heads, Design(**ROWS['winners'].switches), (1, 1), 4.0, 0.0).double()
+    ours = Block(dim, heads, Design(**ROWS['winners']), (1, 1), 4.0, 0.0).double()
     state = theirs.state_dict()
     renamed = {
         (name if name.startswith(('cpe', 'norm', 'mlp')) else f'mixer.{name}'): value

@@ -1,17 +1,20 @@
 """Variants of a config, each trained with several seeds, in one folder: what tables come from."""
 
 import os
-import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
-import jobs
 import torch
+from mmengine.config import Config
 
-from classification.engine.checks import check_data
-from classification.engine.cli import config_parser
-from classification.engine.config import load_config
-from classification.engine.errors import UsageError
+from ..datasets.digits_files import describe, make_digits
+from ..engine.checks import check_data
+from ..engine.config import load_config
+from ..engine.errors import UsageError
+from ..visualization.scalars import read_scalars
+from . import jobs
 
 # White ink on black, read at the size at which it is drawn; scenes are not needed.
 PLAIN_DIGITS = Path('data/digits-plain')
@@ -38,7 +41,15 @@ class Grid:
         gpus: of this machine for each training; 0 trains on the CPU, or on one GPU if there is one.
     """
 
-    def __init__(self, config, variants, seeds, work_dir=None, options=None, gpus=0):
+    def __init__(
+        self,
+        config: str | os.PathLike,
+        variants: Mapping[str, Mapping[str, Any]],
+        seeds: int,
+        work_dir: Path | None = None,
+        options: Mapping[str, Any] | None = None,
+        gpus: int = 0,
+    ) -> None:
         self.config = Path(config)
         self.variants = variants
         self.seeds = range(seeds)
@@ -47,24 +58,26 @@ class Grid:
         self.work_dir = work_dir or Path('work_dirs') / self.config.stem
         self.epochs = self.cfg().train_cfg.max_epochs
 
-    def cfg(self, variant=None):
+    def cfg(self, variant: str | None = None) -> Config:
         """The config of a variant, or what all have in common."""
         return load_config(self.config, {**self.options, **self.variants.get(variant, {})})
 
-    def folder(self, variant, seed):
+    def folder(self, variant: str, seed: int) -> Path:
+        """The work dir of a run."""
         return self.work_dir / variant.replace(' ', '-') / f'seed{seed}'
 
-    def checkpoint(self, variant, seed=0):
+    def checkpoint(self, variant: str, seed: int = 0) -> Path:
+        """What a complete run leaves."""
         return self.folder(variant, seed) / f'epoch_{self.epochs}.pth'
 
-    def scores(self, variant, seed):
+    def scores(self, variant: str, seed: int) -> dict[str, float]:
         """The metrics after the last epoch, {'accuracy/top1': per cent, …}; {} before that."""
-        for line in reversed(jobs.read_scalars(self.folder(variant, seed))):
+        for line in reversed(read_scalars(self.folder(variant, seed))):
             if 'accuracy/top1' in line:
                 return line if line['step'] == self.epochs else {}
         return {}
 
-    def find_data(self):
+    def find_data(self) -> None:
         """Make the plain digits where the config wants them and they are not there yet.
 
         Raises:
@@ -73,12 +86,13 @@ class Grid:
         cfg = self.cfg()
         wanted = Path(cfg.train_dataloader.dataset.data_root)
         if wanted.is_relative_to(PLAIN_DIGITS) and not PLAIN_DIGITS.exists():
-            settings = [f'--{name.replace("_", "-")}={value}' for name, value in PLAIN.items()]
-            subprocess.run(jobs.tool('make_digits', '--out', PLAIN_DIGITS, *settings), check=True)
+            print(describe(make_digits(PLAIN_DIGITS, **PLAIN)))
         check_data(cfg, 'train', 'val')
 
-    def train(self):
-        """Every variant with one seed, then with the next: what was broken off compares too.
+    def train(self) -> None:
+        """Train all variants with seed 0 first, then with seed 1 and so on.
+
+        An interrupted grid can then still be compared. Complete runs are left as they are.
 
         Raises:
             UsageError: the work dir holds the runs of another config.
@@ -99,7 +113,8 @@ class Grid:
         on_gpu = self.gpus or torch.cuda.is_available()
         jobs.run_jobs(todo, slots=1 if on_gpu else os.cpu_count() or 1)
 
-    def command(self, variant, seed):
+    def command(self, variant: str, seed: int) -> list[str | os.PathLike]:
+        """The command that trains a run."""
         changes = {**self.options, **self.variants[variant], 'randomness.seed': seed}
         args = [
             '--work-dir',
@@ -112,7 +127,7 @@ class Grid:
             return ['bash', jobs.TOOLS / 'dist_train.sh', self.config, str(self.gpus), *args]
         return jobs.tool('train', self.config, *args)
 
-    def _claim(self):
+    def _claim(self) -> None:
         text, file = self.cfg().pretty_text, self.work_dir / 'config.py'
         if file.exists() and file.read_text() != text:
             raise UsageError(
@@ -123,15 +138,6 @@ class Grid:
         file.write_text(text)
 
 
-def grid_parser(description, config):
-    """An argument parser with what every tool over a Grid takes."""
-    parser = config_parser(description, config)
-    parser.add_argument('--seeds', type=int, default=3, help='trainings of each; default: 3')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<name of the config>')
-    parser.add_argument('--gpus', type=int, default=0, help='of this machine, for each training')
-    return parser
-
-
-def spread(values):
-    """Mean and standard deviation of a sample, as text."""
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation of a sample, as text: '51.0 ± 1.4'."""
     return f'{mean(values):.1f}' + (f' ± {stdev(values):.1f}' if len(values) > 1 else '')

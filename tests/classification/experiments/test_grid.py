@@ -1,11 +1,12 @@
-"""tools/grid.py: what is trained, what is complete, whose folder it is."""
+"""A grid of trainings: what is trained, what is complete, whose folder it is."""
 
 from pathlib import Path
 
-import grid
 import pytest
 
-CONFIG = Path(__file__).parents[2] / 'configs/study/study-baseline_1xb64_digits.py'
+from classification.experiments import grid
+
+CONFIG = Path(__file__).parents[3] / 'configs/study/study-baseline_1xb64_digits.py'
 VARIANTS = {'as is': {}, 'other': {'model.model.name': 'study_rope'}}
 
 

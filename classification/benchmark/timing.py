@@ -1,18 +1,29 @@
-"""Time and memory of computations, measured fairly: by turns, synchronised, warmed up."""
+"""Time and memory of computations, measured fairly: in turns, synchronised, warmed up."""
 
 import ctypes
 import gc
 import re
 import time
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
+Step = Callable[[], Any]
+Name = TypeVar('Name', bound=Hashable)
 
-def interleaved(steps, rounds, warmup=1, device='cpu', on_round=None):
-    """Time steps by turns, so that a machine that slows down or is disturbed hits all alike.
 
-    Every other round goes through the steps backwards: none always follows the same one.
+def time_in_turns(
+    steps: Mapping[Name, Step],
+    rounds: int,
+    warmup: int = 1,
+    device: torch.device | str = 'cpu',
+    on_round: Callable[[int], Any] | None = None,
+) -> dict[Name, list[float]]:
+    """Time steps in turns, so that a machine that slows down or is disturbed hits all alike.
+
+    Every other round goes through the steps backwards, so that none always follows the same one.
 
     Args:
         steps: {name: callable without arguments}.
@@ -35,7 +46,7 @@ def interleaved(steps, rounds, warmup=1, device='cpu', on_round=None):
     return times
 
 
-def _seconds(step, device):
+def _seconds(step: Step, device: torch.device | str) -> float:
     _wait_for(device)
     start = time.perf_counter()
     step()
@@ -43,16 +54,16 @@ def _seconds(step, device):
     return time.perf_counter() - start
 
 
-def _wait_for(device):
+def _wait_for(device: torch.device | str) -> None:
     if torch.device(device).type == 'cuda':
         torch.cuda.synchronize(device)
 
 
-def peak_memory(step, device='cpu'):
+def peak_memory(step: Step, device: torch.device | str = 'cpu') -> int | None:
     """Bytes that a step holds at its peak beyond those held before it; weights are not among them.
 
-    On CUDA they are the tensors'; on a CPU the resident memory of the process, which Linux alone
-    can tell: None elsewhere.
+    On CUDA the tensors are counted. On a CPU it is the resident memory of the process, which only
+    Linux tells: None elsewhere.
     """
     gc.collect()
     if torch.device(device).type == 'cuda':
@@ -74,5 +85,5 @@ def peak_memory(step, device='cpu'):
     return _resident_peak(process) - before
 
 
-def _resident_peak(process):
+def _resident_peak(process: Path) -> int:
     return 1024 * int(re.search(r'VmHWM:\s*(\d+) kB', (process / 'status').read_text())[1])

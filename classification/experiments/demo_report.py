@@ -1,39 +1,47 @@
 """The demo's table, curves and pictures, from the folders of its runs."""
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from figures import picture_grid, save
-from jobs import read_scalars
-from make_digits import PALETTE, SEG_PALETTE
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 from pycocotools.coco import COCO
-from text_table import markdown
+
+from ..datasets.digits import PALETTE, SEG_PALETTE
+from ..visualization.figures import picture_grid, plots, save
+from ..visualization.scalars import read_scalars
+from ..visualization.tables import markdown
+
+# Task, metric, the score from scratch, the score from the classifier, minutes per run.
+Row = tuple[str, str, float | None, float, float]
+PathLike = str | os.PathLike
 
 GRID = dict(cell=(2.2, 2.2), fontsize=10)
 COLOURS = np.array(PALETTE) / 255
 
 
-def table(rows):
-    """Rows of (task, metric, from scratch, pretrained, minutes of each) as Markdown."""
+def table(rows: Sequence[Row]) -> str:
+    """The rows as Markdown."""
     cells = [
         (task, metric, *('' if number is None else f'{number:.1f}' for number in numbers))
         for task, metric, *numbers in rows
     ]
-    titles = ('task', 'metric', 'from scratch', 'from the classifier', 'minutes a run')
+    titles = ('task', 'metric', 'from scratch', 'from the classifier', 'minutes per run')
     return markdown(titles, cells)
 
 
-def curves(path, panels):
+def curves(path: PathLike, panels: Mapping[str, tuple[str, str, Mapping[str, PathLike]]]) -> None:
     """Training losses and validation scores.
 
     Args:
         path: PNG to write.
         panels: title -> (score's key in the scalars, its label, {name: work dir}).
     """
-    fig, axes = plt.subplots(2, len(panels), figsize=(4.2 * len(panels), 6), squeeze=False)
+    figure, axes = plots(2, len(panels), (4.2 * len(panels), 6))
     for column, (title, (key, label, runs)) in enumerate(panels.items()):
         for name, folder in runs.items():
             scalars = read_scalars(folder)
@@ -46,12 +54,16 @@ def curves(path, panels):
         axes[0, column].set(title=title, xlabel='iteration', ylabel='training loss')
         axes[1, column].set(xlabel='epoch', ylabel=label)
         for ax in axes[:, column]:
-            ax.grid(alpha=0.3)
             ax.legend()
-    save(fig, path, dpi=90)
+    save(figure, path, dpi=90)
 
 
-def detection_pictures(path, annotations, predictions, score=0.5):
+def detection_pictures(
+    path: PathLike,
+    annotations: PathLike,
+    predictions: Mapping[str, PathLike],
+    score: float = 0.5,
+) -> None:
     """Scenes of digits: ground truth beside each run's predicted masks.
 
     Args:
@@ -64,7 +76,7 @@ def detection_pictures(path, annotations, predictions, score=0.5):
     ids = {image['file_name']: number for number, image in truth.imgs.items()}
     results = {title: COCO(file) for title, file in predictions.items()}
     files = [Path(image['file_name']) for image in next(iter(results.values())).imgs.values()]
-    fig, axes = picture_grid(len(files), ['image', 'ground truth', *results], **GRID)
+    figure, axes = picture_grid(len(files), ['image', 'ground truth', *results], **GRID)
     for row, file in zip(axes, files, strict=True):
         picture = np.asarray(Image.open(file)) / 255
         row[0].imshow(picture)
@@ -72,10 +84,12 @@ def detection_pictures(path, annotations, predictions, score=0.5):
         for ax, found in zip(row[2:], results.values(), strict=True):
             number = next(n for n, im in found.imgs.items() if im['file_name'] == str(file))
             _draw_instances(ax, picture, found, number, score)
-    save(fig, path, dpi=90)
+    save(figure, path, dpi=90)
 
 
-def _draw_instances(ax, picture, coco, image_id, score=0.0):
+def _draw_instances(
+    ax: Axes, picture: np.ndarray, coco: COCO, image_id: int, score: float = 0.0
+) -> None:
     """Masks over the darkened picture (H, W, 3), each with its digit and its score."""
     picture = picture * 0.5
     annotations = [a for a in coco.imgToAnns[image_id] if a.get('score', 1) >= score]
@@ -90,7 +104,7 @@ def _draw_instances(ax, picture, coco, image_id, score=0.0):
     ax.imshow(picture)
 
 
-def segmentation_pictures(path, data, predictions):
+def segmentation_pictures(path: PathLike, data: PathLike, predictions: Mapping[str, Path]) -> None:
     """Scenes of digits: the true map beside each run's.
 
     Args:
@@ -100,7 +114,7 @@ def segmentation_pictures(path, data, predictions):
     """
     colours = np.array(SEG_PALETTE, dtype=np.uint8)
     names = sorted(file.name for file in next(iter(predictions.values())).iterdir())
-    fig, axes = picture_grid(len(names), ['image', 'ground truth', *predictions], **GRID)
+    figure, axes = picture_grid(len(names), ['image', 'ground truth', *predictions], **GRID)
     for row, name in zip(axes, names, strict=True):
         row[0].imshow(Image.open(Path(data) / 'images/validation' / name))
         truth = np.asarray(Image.open(Path(data) / 'annotations/validation' / name))
@@ -108,10 +122,10 @@ def segmentation_pictures(path, data, predictions):
         for ax, folder in zip(row[2:], predictions.values(), strict=True):
             row_map = np.asarray(Image.open(folder / name))
             ax.imshow(colours[row_map])
-    save(fig, path, dpi=90)
+    save(figure, path, dpi=90)
 
 
-def classification_pictures(path, predictions, columns=10):
+def classification_pictures(path: PathLike, predictions: PathLike, columns: int = 10) -> None:
     """Single digits with the predicted class and its score, wrong ones in red.
 
     Args:
@@ -120,7 +134,8 @@ def classification_pictures(path, predictions, columns=10):
     """
     results = json.loads(Path(predictions).read_text())
     rows = -(-len(results) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(1.1 * columns, 1.35 * rows), squeeze=False)
+    figure = Figure(figsize=(1.1 * columns, 1.35 * rows))
+    axes = figure.subplots(rows, columns, squeeze=False)
     # Down the columns: one digit each.
     for ax, result in zip(axes.T.flat, results, strict=False):
         file, best = Path(result['file_name']), result['best'][0]
@@ -133,4 +148,4 @@ def classification_pictures(path, predictions, columns=10):
         )
     for ax in axes.flat:
         ax.axis('off')
-    save(fig, path, dpi=90)
+    save(figure, path, dpi=90)

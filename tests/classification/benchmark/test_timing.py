@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from classification import timing
+from classification.benchmark import timing
 
 MEGABYTE = 2**20
 
@@ -29,7 +29,7 @@ def test_by_turns_without_the_warm_up(clock):
     events, step = clock
     rounds = []
     steps = {name: step(name) for name in '135'}
-    times = timing.interleaved(steps, rounds=3, warmup=2, on_round=rounds.append)
+    times = timing.time_in_turns(steps, rounds=3, warmup=2, on_round=rounds.append)
     assert ''.join(events) == '135531135531135'
     assert times == {name: [int(name) * i for i in (3, 4, 5)] for name in '135'}
     assert rounds == [1, 2, 3, 4, 5]
@@ -38,7 +38,7 @@ def test_by_turns_without_the_warm_up(clock):
 def test_cuda_is_waited_for(clock):
     """Before a step, which would else wait for another's kernels, and after it."""
     events, step = clock
-    timing.interleaved({name: step(name) for name in '12'}, rounds=1, warmup=0, device='cuda:0')
+    timing.time_in_turns({name: step(name) for name in '12'}, rounds=1, warmup=0, device='cuda:0')
     assert events == ['wait', '1', 'wait', 'wait', '2', 'wait']
 
 

@@ -1,11 +1,11 @@
-"""tools/jobs.py: commands side by side, what they say of themselves, and what a failure does."""
+"""Commands in parallel, what they say of themselves, and what a failure does."""
 
 import sys
 import time
-from pathlib import Path
 
-import jobs
 import pytest
+
+from classification.experiments import jobs
 
 
 def job(folder, name, code, kind=''):
@@ -18,8 +18,10 @@ def test_all_run_each_with_its_log(tmp_path):
     assert [j.log.read_text() for j in todo] == [f'number {i}\n' for i in range(5)]
 
 
-def test_nothing_to_do():
+def test_nothing_to_do(monkeypatch, capfd):
+    monkeypatch.setattr(jobs.time, 'sleep', lambda _: pytest.fail('waits for nothing'))
     jobs.run_jobs([], slots=2)
+    assert capfd.readouterr() == ('', '')
 
 
 @pytest.mark.parametrize('slots', [1, 3])
@@ -77,13 +79,19 @@ def test_state_is_the_last_line_of_training_since_the_start(tmp_path):
 
 def test_time_left_is_that_of_the_same_kind(tmp_path):
     seconds = [('slow', 90), ('fast', 10), ('fast', 20)]
-    assert jobs._expected(job(tmp_path, 'a', '', 'fast'), seconds) == 15
-    assert jobs._expected(job(tmp_path, 'a', '', 'other'), seconds) == 40
+    assert jobs.expected_seconds(job(tmp_path, 'a', '', 'fast'), seconds) == 15
+    assert jobs.expected_seconds(job(tmp_path, 'a', '', 'other'), seconds) == 40
 
 
-def test_scalars_of_all_parts_of_a_run_in_order(tmp_path):
-    for part, text in (('1', '{"step": 1}\n{"step": 2}\n'), ('2', '{"step": 3}\n')):
-        folder = Path(tmp_path, part, 'vis_data')
-        folder.mkdir(parents=True)
-        (folder / 'scalars.json').write_text(text)
-    assert [line['step'] for line in jobs.read_scalars(tmp_path)] == [1, 2, 3]
+def test_status_has_the_time_left_for_all(tmp_path):
+    todo = [job(tmp_path, str(i), 'import time; time.sleep(60)', 'kind') for i in range(4)]
+    pool = jobs._Pool(todo, slots=2, env=None)
+    try:
+        assert pool.advance()
+        assert pool.status() == '0 … | 1 …'  # nothing has ended: no estimate
+        pool.seconds = [('kind', 120.0)]
+        # Two that wait and two that have just begun, of 2 minutes each, two at a time.
+        assert pool.status() == '1/5 done, 4 min left for all | 0 … | 1 …'
+    finally:
+        pool.end()
+    assert not any(process.process.poll() is None for process in pool.running)

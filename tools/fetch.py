@@ -16,18 +16,18 @@ from http.client import HTTPException
 from pathlib import Path
 
 import torch
-from model_zoo import read_models, released
 
 from classification.engine.cli import errors_in_one_sentence
 from classification.engine.errors import CheckpointError, UsageError
 from classification.engine.files import file_sha256
 from classification.engine.weights import read_checkpoint
+from classification.zoo import models, released
 
 TIMEOUT = 60  # seconds without an answer; Python's own is none
 
 
-def fetch(model, folder):
-    """Download an entry's weights into a folder, unless they are there.
+def fetch(release, folder):
+    """Download released weights into a folder, unless they are there.
 
     Returns:
         Path of the file.
@@ -35,8 +35,8 @@ def fetch(model, folder):
     Raises:
         CheckpointError: no answer, no checkpoint, or another digest than the known one.
     """
-    url, digest = model['Weights'], model['SHA256']
-    path = folder / Path(model['Checkpoint']).name
+    url, digest = release.url, release.sha256
+    path = folder / release.checkpoint.name
     if path.exists():
         read_checkpoint(path, digest)
         return path
@@ -80,15 +80,16 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     with errors_in_one_sentence():
-        models = released(read_models())
-        if args.name not in models:
-            near = difflib.get_close_matches(args.name, models, cutoff=0.5) or models
+        known = released(models())
+        if args.name not in known:
+            near = difflib.get_close_matches(args.name, known, cutoff=0.5) or known
             raise UsageError(
                 f'No released weights are called {args.name}: did you mean {" or ".join(near)}?'
             )
-        path = fetch(models[args.name], args.out)
-        known = 'as published' if models[args.name]['SHA256'] else 'none is published to compare'
-        print(f'{path}: sha256 {file_sha256(path)} ({known})')
+        release = known[args.name].release
+        path = fetch(release, args.out)
+        compared = 'as published' if release.sha256 else 'none is published to compare'
+        print(f'{path}: sha256 {file_sha256(path)} ({compared})')
     return path
 
 

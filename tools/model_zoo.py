@@ -1,12 +1,7 @@
 """The model zoo: what model-index.yml and the metafiles of configs/ say, as a page.
 
-    python tools/model_zoo.py            # write docs/model_zoo.md
-    python tools/model_zoo.py --check    # fail where it is out of date
-
-The files are in OpenMMLab's form, for `mim` too. Further keys here: a result's `Published: true`
-(with Source: printed elsewhere, not measured here) or false (with Measured: where and how), and of
-released weights the file's `Checkpoint` (where configs look for it) and `SHA256` (null: none is
-published).
+python tools/model_zoo.py            # write docs/model_zoo.md
+python tools/model_zoo.py --check    # fail where it is out of date
 """
 
 import argparse
@@ -14,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-import yaml
-from text_table import markdown
+from classification.visualization.tables import markdown
+from classification.zoo import models
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/model_zoo.md'
@@ -31,58 +26,40 @@ fetched to where the configs expect them by `python tools/fetch.py NAME`.
 """
 
 
-def read_models(index=ROOT / 'model-index.yml'):
-    """The entries of all metafiles that an index imports, in their order."""
-    folder = Path(index).parent
-    files = yaml.safe_load(Path(index).read_text())['Import']
-    metafiles = [yaml.safe_load((folder / file).read_text()) for file in files]
-    return [model for metafile in metafiles for model in metafile['Models']]
-
-
-def page(models, folder=PAGE.parent):
+def page(zoo, folder=PAGE.parent):
     """The models as Markdown, a table for each data set."""
     tables = {}
-    for model in models:
-        tables.setdefault(model['Metadata']['Training Data'], []).append(model)
+    for model in zoo:
+        tables.setdefault(model.training_data, []).append(model)
     parts = [HEAD]
     for data, rows in tables.items():
         parts.append(f'## {data}\n')
         parts.append(markdown(TITLES, [_cells(model, folder) for model in rows]))
         parts.append('')
-    results = [result for model in models for result in model.get('Results', [])]
-    sources = sorted({result['Source'] for result in results if result['Published']})
-    ways = sorted({result['Measured'] for result in results if not result['Published']})
+    results = [(model, result) for model in zoo for result in model.results]
+    sources = sorted({model.citation(result) for model, result in results if result.published})
+    ways = sorted({result.measured for _, result in results if not result.published})
     parts += ['## Sources of the published figures\n', *(f'- {source}' for source in sources)]
     parts += ['\n## How the measured figures came about\n', *(f'- {way}' for way in ways)]
     return '\n'.join(parts) + '\n'
 
 
 def _cells(model, folder):
-    name, metadata = model['Name'], model['Metadata']
-    if 'Config' in model:
-        name = f'[{name}]({os.path.relpath(ROOT / model["Config"], folder)})'
-    results = model.get('Results', [])
+    name = model.name
+    if model.config:
+        name = f'[{name}]({os.path.relpath(ROOT / model.config, folder)})'
     published, measured = (
-        '; '.join(_metrics(result) for result in results if result['Published'] is wanted) or 'none'
+        '; '.join(_metrics(result) for result in model.results if result.published is wanted)
+        or 'none'
         for wanted in (True, False)
     )
-    weights = f'[{_fetch_name(model)}]({model["Weights"]})' if 'Weights' in model else ''
-    flops = f'{metadata["FLOPs"] / 1e9:.2f} G ({metadata["FLOPs Shape"]})'
-    params = f'{metadata["Parameters"] / 1e6:.2f} M'
-    return name, params, flops, published, measured, weights
+    weights = f'[{model.release.name}]({model.release.url})' if model.release else ''
+    flops = f'{model.flops / 1e9:.2f} G ({model.shape[0]}x{model.shape[1]})'
+    return name, f'{model.parameters / 1e6:.2f} M', flops, published, measured, weights
 
 
 def _metrics(result):
-    return ', '.join(f'{name} {value}' for name, value in result['Metrics'].items())
-
-
-def _fetch_name(model):
-    return Path(model['Checkpoint']).stem
-
-
-def released(models):
-    """Name of released weights -> their entry."""
-    return {_fetch_name(model): model for model in models if 'Weights' in model}
+    return ', '.join(f'{name} {value}' for name, value in result.metrics.items())
 
 
 def main(argv=None):
@@ -91,7 +68,7 @@ def main(argv=None):
     )
     parser.add_argument('--check', action='store_true', help='write nothing')
     args = parser.parse_args(argv)
-    text = page(read_models())
+    text = page(models())
     if not args.check:
         PAGE.write_text(text)
     elif not PAGE.exists() or PAGE.read_text() != text:

@@ -48,13 +48,15 @@ def site(tool, monkeypatch):
 
     monkeypatch.setenv('no_proxy', '*')
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    entry = dict(
-        Weights=f'http://127.0.0.1:{server.server_port}/f/?dl=1',
-        SHA256=None,
-        Checkpoint='checkpoints/x_tiny.pth',
+    release = SimpleNamespace(
+        name='x_tiny',
+        url=f'http://127.0.0.1:{server.server_port}/f/?dl=1',
+        checkpoint=Path('checkpoints/x_tiny.pth'),
+        sha256=None,
     )
-    site = SimpleNamespace(content=CONTENT, cut=None, asked=0, entry=entry)
-    monkeypatch.setattr(tool, 'read_models', lambda: [entry, dict(Name='without weights')])
+    site = SimpleNamespace(content=CONTENT, cut=None, asked=0, release=release)
+    entries = [SimpleNamespace(release=release), SimpleNamespace(release=None)]
+    monkeypatch.setattr(tool, 'models', lambda: entries)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield site
@@ -89,9 +91,9 @@ def test_a_file_is_fetched_once_to_where_configs_look(tool, site, capfd):
 
 
 def test_a_known_digest_is_compared(tool, site, sentence, capfd):
-    site.entry['SHA256'] = 64 * '0'
+    site.release.sha256 = 64 * '0'
     assert f'has sha256 {DIGEST}, not the expected' in sentence('x_tiny', '--out', 'w')
-    site.entry['SHA256'] = DIGEST
+    site.release.sha256 = DIGEST
     assert tool.main(['x_tiny', '--out', 'w']).parent == Path('w')
     assert '(as published)' in capfd.readouterr().out
     Path('w/x_tiny.pth').write_bytes(CONTENT + b' ')
@@ -115,7 +117,7 @@ def test_what_is_no_checkpoint_is_not_kept(content, cut, message, site, sentence
 
 
 def test_an_unreachable_host(site, sentence):
-    site.entry['Weights'] = 'http://127.0.0.1:9/x.pth'
+    site.release.url = 'http://127.0.0.1:9/x.pth'
     said = sentence('x_tiny')
     assert said.startswith('http://127.0.0.1:9/x.pth cannot be fetched (')
     assert said.endswith('or download it by hand to checkpoints/x_tiny.pth.')
@@ -126,5 +128,5 @@ def test_a_wrong_name(site, sentence):
 
 
 def test_what_the_zoo_offers(tool):
-    names = tool.released(tool.read_models())
+    names = tool.released(tool.models())
     assert {'mila_tiny', 'mila_small', 'mila_base', 'vmamba_tiny_s2l5'} <= names.keys()

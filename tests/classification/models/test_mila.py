@@ -16,8 +16,9 @@ from timm.optim import param_groups_layer_decay
 from torch import nn
 
 import classification  # noqa: F401 - registers the models
-from classification.models import ARCHS, MILA, linear_attention
+from classification.models import MILA, MILA_ARCHS
 from classification.models.mila import Block
+from classification.models.ops import rotary
 
 DATA = Path(__file__).parents[2] / 'data'
 PARAMETERS = {'tiny': 24.392, 'small': 43.015, 'base': 95.984}  # millions, as published
@@ -34,8 +35,8 @@ def oracle():
 @pytest.fixture
 def tables(monkeypatch):
     """An empty cache of rotary tables."""
-    monkeypatch.setattr(linear_attention, '_TABLES', OrderedDict())
-    return linear_attention._TABLES
+    monkeypatch.setattr(rotary, '_TABLES', OrderedDict())
+    return rotary._TABLES
 
 
 def official_model(oracle):
@@ -75,7 +76,7 @@ def test_classifier_equals_the_official_one(oracle):
     assert error(x.grad, oracle['grad_input']) <= 1e-5
 
 
-@pytest.mark.parametrize('arch', ARCHS)
+@pytest.mark.parametrize('arch', MILA_ARCHS)
 def test_names_shapes_and_sizes_are_the_released_ones(arch):
     with torch.device('meta'):
         model = timm.create_model(f'mila_{arch}')
@@ -219,7 +220,7 @@ def test_drop_path_rises_linearly_over_all_blocks():
 def test_block_compiles_without_graph_breaks(backend):
     torch.manual_seed(0)
     block, x = Block(8, 2), torch.randn(2, 4, 6, 8)
-    table = linear_attention.rotary_table(4, 6, 8, 'cpu')
+    table = rotary.rotary_table(4, 6, 8, 'cpu')
     torch._dynamo.reset()
     compiled = torch.compile(block, fullgraph=True, backend=backend)
     expected = torch.autograd.grad(block(x, table).sum(), block.parameters())
@@ -305,7 +306,7 @@ def create(**kwargs):
 
 
 def test_timm_lists_the_models():
-    assert set(timm.list_models('mila_*')) == {f'mila_{arch}' for arch in ARCHS}
+    assert set(timm.list_models('mila_*')) == {f'mila_{arch}' for arch in MILA_ARCHS}
     with pytest.raises(RuntimeError, match='No pretrained weights exist for mila_tiny'):
         create(pretrained=True)
 

@@ -18,9 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 import classification  # noqa: F401 - registers the models
 from classification.engine.errors import CheckpointError
 from classification.engine.loading import load_weights
-from classification.models import VMamba, vmamba
-from classification.models.unified import ForgetGate, recurrence
-from classification.models.vmamba import ARCHS, ORDERS, Block, SelectiveScan2d, selective_scan
+from classification.models import VMAMBA_ARCHS, VMamba
+from classification.models.ops import selective_scan
+from classification.models.vmamba import ORDERS, Block, SelectiveScan2d
 
 DATA = Path(__file__).parents[2] / 'data'
 PARAMETERS = {'tiny': 30, 'tiny_s2l5': 31, 'small': 50, 'base': 89}  # millions, as published
@@ -93,7 +93,7 @@ def test_official_gradient_is_the_derivative(oracle, case):
     assert slope.item() == pytest.approx(expected, abs=5e-5 * case['grad_input'].norm().item())
 
 
-@pytest.mark.parametrize('arch', ARCHS)
+@pytest.mark.parametrize('arch', VMAMBA_ARCHS)
 def test_names_shapes_and_sizes_are_the_released_ones(arch):
     with FakeTensorMode(), FlopCounterMode(display=False) as counter, torch.no_grad():
         model = timm.create_model(f'vmamba_{arch}').eval()
@@ -163,60 +163,11 @@ def test_scan_equals_its_equations(size, ssm_ratio):
     )
 
 
-def scan_arguments():
-    torch.manual_seed(0)
-    x, delta = torch.randn(2, 2, 4, 6, 3, dtype=torch.float64)
-    A, D = -torch.rand(4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
-    B, C = torch.randn(2, 2, 4, 6, 1, dtype=torch.float64)
-    return x, delta, A, B, C, D
-
-
-def test_scan_is_the_unified_operator_with_an_order_a_head():
-    x, delta, A, B, C, D = scan_arguments()
-    step = F.softplus(delta)
-    expected = recurrence(
-        C, B, x, delta=step, a=ForgetGate(step, -A[:, None]), D=D[:, None], normalise=False
-    )
-    torch.testing.assert_close(selective_scan(x, delta, A, B, C, D), expected)
-
-
-def test_scan_remembers_and_forgets():
-    """A decay of 1 sums up 10,000 tokens, a decay of 0 keeps the last."""
-    x = torch.ones(1, 4, 10_000, 2)
-    one, D = torch.ones(1, 4, 10_000, 1), torch.zeros(4, 2)
-    delta = torch.full_like(x, math.log(math.e - 1))  # Δ = 1
-    y = selective_scan(x, delta, torch.full((4, 2), -1e-12), one, one, D)
-    torch.testing.assert_close(y[0, 0, :, 0], torch.arange(1, 10_001.0))
-    y = selective_scan(x, delta, torch.full((4, 2), -1e3), one, one, D)
-    torch.testing.assert_close(y, x)
-
-
-def mamba_ssm_scan(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):
-    """What mamba_ssm's selective_scan_fn computes, in its layout.
-
-    u, delta (B, channels, N), A (channels, states), B, C (B, groups, states, N), D (channels).
-    """
-    assert all(t.is_contiguous() for t in (u, delta, A, B, C, D)) and delta_softplus
-    B, C = (t.repeat_interleave(u.shape[1] // t.shape[1], dim=1) for t in (B, C))
-    delta, h, y = F.softplus(delta), 0, []
-    for i in range(u.shape[-1]):
-        step = delta[..., i, None]
-        h = torch.exp(step * A) * h + step * B[..., i] * u[..., i, None]
-        y.append((C[..., i] * h).sum(-1) + D * u[..., i])
-    return torch.stack(y, dim=-1)
-
-
-def test_kernel_is_given_its_layout(monkeypatch):
-    monkeypatch.setattr(vmamba, 'scan_kernel', mamba_ssm_scan)
-    y = vmamba._kernel_scan(*scan_arguments())
-    torch.testing.assert_close(y, selective_scan(*scan_arguments()))
-
-
 @pytest.mark.parametrize('device', ['cuda', 'cpu'])
 def test_kernel_is_used_on_cuda(monkeypatch, device):
     calls = []
     monkeypatch.setattr(
-        vmamba, 'scan_kernel', lambda u, *args, **kwargs: calls.append(u.shape) or u
+        selective_scan, 'scan_kernel', lambda u, *args, **kwargs: calls.append(u.shape) or u
     )
     with FakeTensorMode(), torch.device(device):
         assert SelectiveScan2d(8, 2.0)(torch.empty(2, 3, 5, 8)).shape == (2, 3, 5, 8)
@@ -436,7 +387,7 @@ def create(**kwargs):
 
 
 def test_timm_default_cfg_describes_the_model():
-    assert set(timm.list_models('vmamba_*')) == {f'vmamba_{arch}' for arch in ARCHS}
+    assert set(timm.list_models('vmamba_*')) == {f'vmamba_{arch}' for arch in VMAMBA_ARCHS}
     model = create().eval()
     cfg = model.default_cfg
     assert f'{cfg["first_conv"]}.weight' in model.state_dict()

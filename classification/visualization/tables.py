@@ -1,0 +1,18 @@
+"""Tables in Markdown.
+
+The cells are not padded to columns, as prettytable's are: in a committed page one longer cell would
+then change every line of its table.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def markdown(titles: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table, without a line end after its last row."""
+    lines = [_row(titles), '|---' * len(titles) + '|', *map(_row, rows)]
+    return '\n'.join(lines)
+
+
+def _row(cells: Sequence[Any]) -> str:
+    return f'| {" | ".join(map(str, cells))} |'

@@ -140,7 +140,7 @@ def _time_cases(
     steps.update({precision: product for precision, (product, _) in peaks.items()})
     start = time.perf_counter()
 
-    def progress(done):
+    def progress(done: int) -> None:
         left = (time.perf_counter() - start) / done * (rounds - done)
         say(f'round {done} of {rounds}, {left / 60:.1f} minutes left')
 

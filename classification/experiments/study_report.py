@@ -15,6 +15,7 @@ from ..models.ops.layout import DIRECTIONS
 from ..models.unified_attention import UnifiedAttention
 from ..visualization.figures import picture_grid, plots, save
 from ..visualization.tables import markdown
+from ..zoo.metafiles import TOP1
 from .grid import spread
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -53,7 +54,7 @@ def _published_cells(model: zoo.Model, baseline: zoo.Model) -> list[str]:
     if counts is None:
         return [''] * 4
     speed = counts.number(counts.throughput) / counts.number(baseline.published_counts.throughput)
-    return [counts.parameters, counts.flops, f'{speed:.2f}', f'{model.published(zoo.TOP1)}']
+    return [counts.parameters, counts.flops, f'{speed:.2f}', f'{model.published(TOP1)}']
 
 
 def si(number: float) -> str:
@@ -79,10 +80,10 @@ def figure(path: str | os.PathLike, results: Results, published: Mapping[str, zo
         axes[0].plot([min(top1), max(top1)], [y, y], color='C0', lw=1)
         axes[0].plot(top1, [y] * len(top1), 'o', color='C0', alpha=0.5)
         axes[0].plot(mean(top1), y, '|', color='C0', ms=14, mew=2)
-        if (paper := published[row].published(zoo.TOP1)) is not None:
+        if (paper := published[row].published(TOP1)) is not None:
             axes[1].plot(paper, y, 'o', color='C1')
     axes[0].axvline(mean(results['baseline']['top1']), color='0.6', lw=1, ls=':')
-    axes[1].axvline(published['baseline'].published(zoo.TOP1), color='0.6', lw=1, ls=':')
+    axes[1].axvline(published['baseline'].published(TOP1), color='0.6', lw=1, ls=':')
     axes[0].set_yticks(range(len(rows)), [row.replace('_', ' ') for row in rows])
     axes[0].set(title='measured here', xlabel='top-1 (%)')
     axes[1].set(title='published, ImageNet', xlabel='top-1 (%)')

@@ -6,6 +6,7 @@ Every size and switch of LinearSwin stays free: `create_model('study_rope', embe
 from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
+from torch import nn
 
 from .linear_swin import LinearSwin
 from .staged import create as create_staged
@@ -49,8 +50,8 @@ default_cfgs = generate_default_cfgs(
 )
 
 
-def _register(row):
-    def create(pretrained=False, **kwargs):
+def _register(row: str) -> None:
+    def create(pretrained: bool = False, **kwargs: Any) -> nn.Module:
         switches = {**ROWS[row], **kwargs}
         return create_staged(LinearSwin, f'study_{row}', pretrained, **switches)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 def markdown(titles: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table, without a line end after its last row."""
-    lines = [_row(titles), '|---' * len(titles) + '|', *map(_row, rows)]
+    lines = [row(titles), '|---' * len(titles) + '|', *map(row, rows)]
     return '\n'.join(lines)
 
 
-def _row(cells: Sequence[Any]) -> str:
+def row(cells: Sequence[Any]) -> str:
+    """A line of a Markdown table."""
     return f'| {" | ".join(map(str, cells))} |'

@@ -6,6 +6,7 @@ import pytest
 from classification import zoo
 from classification.benchmark import report
 from classification.benchmark.measure import Case, summary
+from classification.zoo.metafiles import TOP1
 
 POWERS = {'mila_tiny': 1.0, 'mila_small': 2.0}
 SIDES = (448, 224, 896)
@@ -57,7 +58,7 @@ def test_scaling_figure(result, figures):
 def test_accuracy_figure_has_the_metafiles_figures(result, figures):
     report.accuracy_figure('accuracy.png', result)
     (axes,) = figures['accuracy.png'].axes
-    published = {model.timm: model.published(zoo.TOP1) for model in zoo.models() if model.timm}
+    published = {model.timm: model.published(TOP1) for model in zoo.models() if model.timm}
     expected = [(1e-3 * 224 ** (2 * power), published[model]) for model, power in POWERS.items()]
     np.testing.assert_allclose(lines(axes)['MILA'], expected)
     assert published['mila_tiny'] == 83.5

@@ -6,7 +6,7 @@ default_scope = 'mmengine'
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=100),
     checkpoint=dict(
-        # The best by what Accuracy names first: the average's top-1 where there is one.
+        # The best by what Accuracy names first: top-1, of the EMA weights where there are some.
         type='CheckpointHook',
         interval=1,
         max_keep_ckpts=1,

@@ -7,10 +7,8 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from mmengine.registry import MODELS
 from torch.utils.flop_counter import FlopCounterMode
 
-from classification.backbones import LinearSwinBackbone
 from classification.models import ROWS, LinearSwin
 from classification.models import mila as mila_models
 from classification.models.design import Design
@@ -252,45 +250,6 @@ def test_bad_switches_are_refused(kwargs, message):
 def test_unknown_arguments_are_errors():
     with pytest.raises(TypeError, match='forgetgate'):
         LinearSwin(forgetgate=True)
-
-
-# Registered with MMEngine
-
-
-def test_dense_backbone_is_built_from_every_scope():
-    import mmdet.registry
-    import mmseg.registry
-
-    config = dict(
-        type='LinearSwin',
-        embed_dim=16,
-        depths=(1, 1),
-        num_heads=(2, 4),
-        pos=['lepe'],
-        forget_gate=True,
-        scan=['row'],
-        out_indices=(0, 1),
-        frozen_stages=1,
-    )
-    for registry in (MODELS, mmdet.registry.MODELS, mmseg.registry.MODELS):
-        model = registry.build(config).train()
-        maps = model(images(64, 96))
-        assert [tuple(m.shape) for m in maps] == [(2, 16, 16, 24), (2, 32, 8, 12)]
-        frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
-        assert all(n.startswith(('patch_embed', 'layers.0', 'norm0')) for n in frozen) and frozen
-    with pytest.raises(TypeError, match='forgetgate'):
-        MODELS.build(dict(type='LinearSwin', forgetgate=True))
-
-
-def test_classifiers_weights_become_the_backbones(tmp_path):
-    classifier = build('rope')
-    torch.save({'state_dict': classifier.state_dict()}, tmp_path / 'study.pth')
-    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'study.pth'))
-    sizes = {k: v for k, v in SMALL.items() if k != 'num_classes'}
-    backbone = LinearSwinBackbone(out_indices=(0, 1), init_cfg=init_cfg, **sizes, pos='rope')
-    backbone.init_weights()
-    for name, value in backbone.state_dict().items():
-        assert name.startswith('norm') or torch.equal(value, classifier.state_dict()[name])
 
 
 # The same weights under other switches

@@ -4,14 +4,14 @@ Models are registered with timm and MMEngine, the task with `engine.task`; the a
 `engine/safe_globals.py`. Neither the Runner nor the command line is loaded.
 """
 
-from . import backbone, classifier, datasets, evaluation, hooks, models, optim
+from . import backbones, classifier, datasets, evaluation, hooks, models, optim
 from .engine import precision
 from .engine.task import register_task
 from .task import Classification
 from .visualization import curves
 
 __all__ = [
-    'backbone',
+    'backbones',
     'classifier',
     'curves',
     'datasets',

@@ -154,13 +154,14 @@ class AveragedScoreHook(Hook):
     """
 
     def __init__(self, weights: Weights):
-        self.weights = weights
+        self.weights: Weights | None = weights
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         model = unwrapped(runner.model)
         # No part of the model, which the Runner puts in eval mode: so it is put there here.
         model.attach_ema(copy.deepcopy(model.backbone).eval())
         load_weights(model, self.weights.other)
+        self.weights = None  # their memory is free again
 
 
 @HOOKS.register_module()

@@ -144,5 +144,7 @@ class CheckpointedRunner(MMRunner):
     def load_or_resume(self) -> None:
         """As MMEngine's; nothing is in the way of training any more, and its config is saved."""
         super().load_or_resume()
+        if isinstance(self._load_from, Weights):
+            self._load_from = None  # their memory is free again
         if isinstance(self._train_loop, BaseLoop):
             super().dump_config()

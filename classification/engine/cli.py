@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.config import DictAction
@@ -68,7 +69,13 @@ def config_parser(description: str, config: str | None = None) -> argparse.Argum
 
 
 class _Options(DictAction):
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         for value in values:
             if '=' not in value:
                 parser.error(f'--cfg-options takes KEY=VALUE, not {value!r}')

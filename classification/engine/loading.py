@@ -59,8 +59,8 @@ def fit_weights(
     """The entries of a file under a model's own names.
 
     A backbone is found under `backbone.` in the file of a whole model, and a bare file under
-    `backbone.` of the model; a model's own `fit_released` then brings names and shapes of released
-    files to its own.
+    `backbone.` of the model; a model's own `rename_released_keys_` then brings names and shapes of
+    released files to its own.
 
     Args:
         weights: what `read_weights` returned.
@@ -76,10 +76,10 @@ def fit_weights(
     """
     own = model.state_dict()
     found, outside = _fit_names(weights.state_dict, own)
-    found = dict(found)  # which fit_released changes
+    found = dict(found)  # which rename_released_keys_ changes
     for name, module in model.named_modules():
-        if hasattr(module, 'fit_released'):
-            module.fit_released(found, f'{name}.' if name else '')
+        if hasattr(module, 'rename_released_keys_'):
+            module.rename_released_keys_(found, f'{name}.' if name else '')
 
     absent = [name for name in own if name not in found and not name.startswith(tuple(missing))]
     extra = [name for name in found if name not in own and not name.startswith(tuple(unexpected))]

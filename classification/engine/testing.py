@@ -36,11 +36,7 @@ def evaluate(
     """
     prepare_testing(cfg, tta, input_size, crop_pct)
     check_data(cfg, 'test')
-    weights = read_weights(checkpoint)  # a file of no use fails now, not after the data are read
-    runner = Runner.from_cfg(cfg)
-    runner.start_from(weights)
-    for hook in (*task_of(cfg).evaluation_hooks(cfg, weights), *hooks):
-        runner.register_hook(hook)
+    runner = _build_runner(cfg, checkpoint, hooks)
     try:
         return runner.test()
     except (AssertionError, ValueError) as error:
@@ -48,6 +44,15 @@ def evaluate(
             raise
         reason = ' '.join(str(error).split())
         raise UsageError(f'--input-size {input_size} does not suit the model: {reason}') from error
+
+
+def _build_runner(cfg: Config, checkpoint: str | os.PathLike, hooks: Iterable[Hook]) -> Runner:
+    weights = read_weights(checkpoint)  # a file of no use fails now, not after the data are read
+    runner = Runner.from_cfg(cfg)
+    runner.start_from(weights)
+    for hook in (*task_of(cfg).evaluation_hooks(cfg, weights), *hooks):
+        runner.register_hook(hook)
+    return runner
 
 
 def prepare_testing(

@@ -1,6 +1,5 @@
 """Curves of a training: loss, top-1 and learning rate."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from matplotlib.figure import Figure
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+
+from .scalars import read_scalars
 
 PANELS = {
     'loss': {'loss': 'training'},
@@ -57,8 +58,7 @@ def read_scalar(folders: Sequence[Path], key: str) -> dict[int, float]:
     """{step: value} of what MMEngine logged as `key`, in the order of the steps."""
     points = {}
     for folder in folders:
-        for file in sorted(folder.glob('*/vis_data/scalars.json')):
-            for line in map(json.loads, file.read_text().splitlines()):
-                if key in line:
-                    points[line['step']] = line[key]
+        for line in read_scalars(folder):
+            if key in line:
+                points[line['step']] = line[key]
     return dict(sorted(points.items()))

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ..visualization.tables import row
 from . import tables
 from .metafiles import ROOT, TOP1, Counts, Model
 
@@ -113,7 +114,7 @@ def _fill_columns(table: str, zoo: list[Model]) -> str:
             if title.endswith(' (published)'):
                 figure = COLUMNS[title.removesuffix(' (published)')]
                 cells[column] = figure(known[cells[0]], known)
-        lines[number] = tables.row(cells)
+        lines[number] = row(cells)
     return '\n'.join(lines) + '\n'
 
 

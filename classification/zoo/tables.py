@@ -1,24 +1,14 @@
 """The zoo's tables in Markdown: of all models by data set, and of families side by side."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..visualization.tables import markdown
 from .metafiles import ROOT, TOP1, Model, Result
 
 FAMILIES = ('MILA', 'VMamba', 'MambaOut', 'Swin', 'ConvNeXt')
 SIZES = ('Femto', 'Kobe', 'T', 'S', 'B')
-
-
-def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, without a line end after its last row."""
-    lines = [row(titles), '|---' * len(titles) + '|', *map(row, rows)]
-    return '\n'.join(lines)
-
-
-def row(cells: Sequence[str]) -> str:
-    """A line of a Markdown table."""
-    return f'| {" | ".join(cells)} |'
 
 
 def of_data(zoo: list[Model], data: str, folder: Path) -> str:

@@ -206,17 +206,17 @@ def _create_mila(arch: str, pretrained: bool, kwargs: dict[str, Any]) -> nn.Modu
 
 @register_model
 def mila_tiny(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """MILA-T: 24.4 M parameters, 4.2 GFLOPs at 224; published ImageNet top-1 83.5 %."""
+    """MILA-T: 24.4 M parameters, 4.2 GFLOPs at 224."""
     return _create_mila('tiny', pretrained, kwargs)
 
 
 @register_model
 def mila_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """MILA-S: 43.0 M parameters, 7.3 GFLOPs at 224; published ImageNet top-1 84.4 %."""
+    """MILA-S: 43.0 M parameters, 7.3 GFLOPs at 224."""
     return _create_mila('small', pretrained, kwargs)
 
 
 @register_model
 def mila_base(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """MILA-B: 96.0 M parameters, 16.2 GFLOPs at 224; published ImageNet top-1 85.3 %."""
+    """MILA-B: 96.0 M parameters, 16.2 GFLOPs at 224."""
     return _create_mila('base', pretrained, kwargs)

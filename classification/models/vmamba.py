@@ -229,23 +229,23 @@ def _create_vmamba(arch: str, pretrained: bool, kwargs: dict[str, Any]) -> nn.Mo
 
 @register_model
 def vmamba_tiny(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """VMamba-T [s1l8]: 30 M parameters, 4.9 GFLOPs at 224; published ImageNet top-1 82.6 %."""
+    """VMamba-T [s1l8]: 30 M parameters, 4.9 GFLOPs at 224."""
     return _create_vmamba('tiny', pretrained, kwargs)
 
 
 @register_model
 def vmamba_tiny_s2l5(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """VMamba-T [s2l5]: 31 M parameters, 4.9 GFLOPs at 224; published ImageNet top-1 82.5 %."""
+    """VMamba-T [s2l5]: 31 M parameters, 4.9 GFLOPs at 224."""
     return _create_vmamba('tiny_s2l5', pretrained, kwargs)
 
 
 @register_model
 def vmamba_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """VMamba-S [s2l15]: 50 M parameters, 8.7 GFLOPs at 224; published ImageNet top-1 83.6 %."""
+    """VMamba-S [s2l15]: 50 M parameters, 8.7 GFLOPs at 224."""
     return _create_vmamba('small', pretrained, kwargs)
 
 
 @register_model
 def vmamba_base(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """VMamba-B [s2l15]: 89 M parameters, 15.4 GFLOPs at 224; published ImageNet top-1 83.9 %."""
+    """VMamba-B [s2l15]: 89 M parameters, 15.4 GFLOPs at 224."""
     return _create_vmamba('base', pretrained, kwargs)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..visualization.tables import row
+from ..visualization.tables import markdown
 from . import tables
 from .metafiles import ROOT, TOP1, Counts, Model
 
@@ -105,17 +105,13 @@ def _fill_columns(table: str, zoo: list[Model]) -> str:
         KeyError: a row names no such classifier, or a title nothing that is known.
     """
     known = {_label(model): model for model in zoo if model.timm}
-    lines = table.splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith('|'))
-    titles = _cells(lines[start])
-    for number in range(start + 2, len(lines)):
-        cells = _cells(lines[number])
+    titles, _, *rows = (_cells(line) for line in table.splitlines())
+    for row in rows:
         for column, title in enumerate(titles):
             if title.endswith(' (published)'):
                 figure = COLUMNS[title.removesuffix(' (published)')]
-                cells[column] = figure(known[cells[0]], known)
-        lines[number] = row(cells)
-    return '\n'.join(lines) + '\n'
+                row[column] = figure(known[row[0]], known)
+    return markdown(titles, rows) + '\n'
 
 
 def _cells(line: str) -> list[str]:

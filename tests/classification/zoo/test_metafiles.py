@@ -1,5 +1,6 @@
 """The metafiles: complete, honest about what was measured, in one form, and read as typed."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -116,6 +117,14 @@ def rounding(text):
     """Half a unit of the last digit of a printed count."""
     digits = text.split()[0].partition('.')[2]
     return zoo.Counts.number(f'{0.5 / 10 ** len(digits)} {text.split()[1]}')
+
+
+def test_no_source_repeats_a_figure():
+    """Code and configs print no published metric: they ask the zoo for it."""
+    figure = re.compile(r'(?:top-1|AP|mIoU)\D{0,4}\d\d\.\d')
+    for folder in ('classification', 'detection', 'segmentation', 'tools', 'configs'):
+        for file in (ROOT / folder).rglob('*.py'):
+            assert not figure.search(file.read_text()), file
 
 
 def test_names_are_unique():

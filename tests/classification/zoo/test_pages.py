@@ -1,5 +1,6 @@
 """The pages that hold figures of the zoo: up to date, and filled from the zoo alone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from classification.zoo import pages
 
 ROOT = Path(__file__).parents[3]
 MODELS = zoo.models()
+DATA = ('ImageNet', 'COCO', 'ADE20K')
+MARKER = re.compile('<!-- table: (.*) -->')
 STUDY = """Text.
 
 <!-- table: published columns -->
@@ -29,6 +32,12 @@ STUDY = """Text.
 def test_all_pages_are_up_to_date():
     stale = pages.write_pages(MODELS, check=True)
     assert not stale, f'run python tools/model_zoo.py: {stale}'
+
+
+def test_no_marker_is_lost():
+    found = {page.name: MARKER.findall(page.read_text()) for page in pages.PAGES}
+    assert found['comparison.md'] == ['published columns', *(f'all on {data}' for data in DATA)]
+    assert found['study.md'] == ['published columns']
 
 
 def test_measured_figures_are_those_of_the_readme():

@@ -1,28 +1,27 @@
-"""MILA and its classifier: importing this registers them with timm and MMEngine, and lets mmcv
-and MMEngine find what they miss (stand_ins)."""
+"""Importing this registers MILA and its classifier, and changes three things of the process.
 
-from . import (
-    backbone,
-    classifier,
-    curves,
-    data,
-    hooks,
-    metrics,
-    models,
-    optim,
-    stand_ins,
-    weights,
-)
+Models are registered with timm and MMEngine, the task with `engine.task`; torch's allow-list for
+checkpoints is widened (`engine/safe_globals.py`), and mmcv and MMEngine are given what they miss
+(`stand_ins.py`). Neither the Runner nor the command line is loaded.
+"""
+
+from . import backbones, classifier, datasets, evaluation, hooks, models, optim, stand_ins
+from .engine import precision
+from .engine.task import register_task
+from .task import Classification
+from .visualization import curves
 
 __all__ = [
-    'backbone',
+    'backbones',
     'classifier',
     'curves',
-    'data',
+    'datasets',
+    'evaluation',
     'hooks',
-    'metrics',
     'models',
     'optim',
+    'precision',
     'stand_ins',
-    'weights',
 ]
+
+register_task('mmengine', Classification())

@@ -1,14 +1,17 @@
 """Any timm model as an MMEngine classifier: the loss in training, class scores in evaluation."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from timm.data import Mixup
+from torch import Tensor, nn
 
-from .data import DataError
+from .engine.errors import CheckpointError, DataError
+from .engine.loading import load_weights, pretrained_source
 from .models.factory import create_model
-from .weights import CheckpointError, load_weights, pretrained_source
 
 
 @MODELS.register_module()
@@ -27,26 +30,26 @@ class ImageClassifier(BaseModel):
         channels_last: keep images and kernels as (B, H, W, C) in memory.
         compile: compile the model, True or a dict of torch.compile's arguments.
         init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None, reset_head=False)`
-            in any format that `classification.weights` reads, loaded strictly; with reset_head
+            in any format that `engine.weights` reads, loaded strictly; with reset_head
             everything but the classifying layer, whose file may have another number of classes.
 
     Raises:
         ValueError: timm has no such model, or a key of init_cfg is unknown.
     """
 
-    ema = None  # the average of the backbone's weights, see hooks.EMA
-    mesa = 0.0  # how much of the loss is the average's opinion, see hooks.MESA
+    ema = None  # a copy of the backbone with EMA weights, see hooks.EMA
+    mesa = 0.0  # weight of the loss against the EMA model's scores, see hooks.MESA
 
     def __init__(
         self,
-        model,
-        label_smoothing=0.0,
-        mixup=None,
-        grad_checkpointing=False,
-        channels_last=False,
-        compile=False,
-        data_preprocessor=None,
-        init_cfg=None,
+        model: dict[str, Any],
+        label_smoothing: float = 0.0,
+        mixup: dict[str, Any] | None = None,
+        grad_checkpointing: bool = False,
+        channels_last: bool = False,
+        compile: bool | dict[str, Any] = False,
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ):
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = create_model(**model)
@@ -61,27 +64,30 @@ class ImageClassifier(BaseModel):
         self.mixup = mixup and Mixup(num_classes=self.num_classes, label_smoothing=0.0, **mixup)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
+        """Number of classes that the model scores."""
         return self.backbone.num_classes
 
-    def attach_ema(self, backbone):
-        """Let the averaged backbone be scored in evaluation, and teach where `mesa` is not 0."""
-        # Past nn.Module: it is neither trained, nor saved or synchronised as a part of this one.
+    def attach_ema(self, backbone: nn.Module) -> None:
+        """Score a backbone with EMA weights in evaluation too; it teaches where `mesa` is not 0."""
+        # Not registered as a submodule: it is neither trained, nor saved or synchronised with it.
         self.__dict__['ema'] = backbone
         self._compile(backbone)
 
-    def _compile(self, backbone):
+    def _compile(self, backbone: nn.Module) -> None:
         if self.compile_options is not None:
             backbone.compile(**self.compile_options)  # in place: names of parameters stay
 
-    def forward(self, inputs, targets=None, mode='tensor'):
+    def forward(
+        self, inputs: Tensor, targets: Tensor | None = None, mode: str = 'tensor'
+    ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
         """Images (B, C, H, W) and classes (B,) -> what MMEngine's `mode` asks for.
 
         Returns:
             'tensor': logits (B, num_classes); 'loss': dict(loss=scalar), and loss_mesa while MESA
-            teaches: MMEngine trains on their sum and logs each; 'predict': a dict for each image
-            with scores (num_classes,), which sum to 1, with those of the averaged weights as
-            ema_scores where there are such, and with its target where given.
+            teaches: MMEngine trains on their sum and logs each; 'predict': one dict per image
+            with scores (num_classes,), which sum to 1, with those of the EMA weights as
+            ema_scores where there are any, and with its target where given.
 
         Raises:
             ValueError: another mode.
@@ -96,12 +102,20 @@ class ImageClassifier(BaseModel):
             return self.predict(inputs, targets)
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}.")
 
-    def loss(self, inputs, targets):
+    def loss(self, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Cross-entropy with the smoothed and, in training, mixed targets; and MESA's part.
 
-        MESA (Du et al., "Sharpness-Aware Training for Free", NeurIPS 2022): `mesa` times the
-        cross-entropy with what the averaged model, which does not learn from it, sees in the same
-        images.
+        Args:
+            inputs: (B, C, H, W).
+            targets: (B,).
+
+        Returns:
+            dict(loss=scalar), and while `mesa` is not 0 loss_mesa: `mesa` times the cross-entropy
+            with the EMA model's scores of the same images, without gradient for that model (Du et
+            al., "Sharpness-Aware Training for Free", NeurIPS 2022).
+
+        Raises:
+            DataError: an odd number of images to mix.
         """
         if self.mixup and self.training:
             if len(inputs) % 2:
@@ -118,8 +132,8 @@ class ImageClassifier(BaseModel):
             losses['loss_mesa'] = self.mesa * F.cross_entropy(logits, seen)
         return losses
 
-    def predict(self, inputs, targets=None):
-        """Class probabilities, in fp32 whatever the model runs in."""
+    def predict(self, inputs: Tensor, targets: Tensor | None = None) -> list[dict[str, Tensor]]:
+        """Class probabilities in fp32, whatever the model runs in, as `forward` says."""
         columns = dict(scores=self.backbone(inputs).float().softmax(dim=1))
         if self.ema is not None:
             columns['ema_scores'] = self.ema(inputs).float().softmax(dim=1)
@@ -128,8 +142,12 @@ class ImageClassifier(BaseModel):
         rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def init_weights(self):
-        """Load `init_cfg`'s checkpoint; timm has initialised everything when it was built."""
+    def init_weights(self) -> None:
+        """Load `init_cfg`'s checkpoint; timm has initialised all else when it built the model.
+
+        Raises:
+            CheckpointError: the file is not usable or does not fit the model.
+        """
         init_cfg = dict(self.init_cfg or {})
         reset_head = init_cfg.pop('reset_head', False)
         source = pretrained_source(init_cfg)
@@ -152,7 +170,7 @@ class ImageClassifier(BaseModel):
                 ) from None
         self._is_init = True
 
-    def _head_names(self):
+    def _head_names(self) -> list[str]:
         """Beginnings of the names of the classifying layer's parameters."""
         heads = self.backbone.default_cfg['classifier']
         return [f'backbone.{head}.' for head in ([heads] if isinstance(heads, str) else heads)]

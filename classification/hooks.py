@@ -1,5 +1,12 @@
-"""What MMEngine's Runner does for a classifier around its iterations."""
+"""What MMEngine's Runner does around its iterations: for classifiers, and pictures of any task."""
 
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -7,22 +14,30 @@ from mmengine.runner import BaseLoop
 from mmengine.runner.checkpoint import weights_to_cpu
 from timm.utils import ModelEmaV3
 
-from .data import DataError
-from .runtime import UsageError, unwrapped
+from .datasets.transforms import ReadImage
+from .engine.distributed import unwrapped
+from .engine.errors import DataError, UsageError
+from .engine.images import read_picture
+from .engine.loading import load_weights
+from .engine.task import task_of
+from .engine.weights import Weights
+from .visualization.drawing import class_colours, hstack
 
 
 @HOOKS.register_module()
 class CheckClasses(Hook):
     """Refuse, before anything is loaded, datasets whose classes are not those of the model.
 
-    A class without a folder in val would shift the labels of all after it, and a head that is too
-    large would train, both without a word.
-
-    Raises:
-        DataError: the number differs from the model's, or the names from the training set's.
+    Otherwise a class without a folder in val shifts the labels of all after it, and a head that is
+    too large trains, both silently.
     """
 
-    def before_run(self, runner):
+    def before_run(self, runner: Any) -> None:
+        """Check the datasets of the loops that this run needs.
+
+        Raises:
+            DataError: the number differs from the model's, or the names from the training set's.
+        """
         model = unwrapped(runner.model)
         loops = (runner._train_loop, runner._val_loop, runner._test_loop)
         # What this run does not need is still a config.
@@ -45,47 +60,50 @@ class CheckClasses(Hook):
 
 @HOOKS.register_module()
 class EMA(Hook):
-    """Average the weights and batch statistics over the training, with each update, as timm does.
+    """Keep EMA weights: averages over the training, batch statistics too, as timm does.
 
-    Validation scores the model and the average in one pass. Checkpoints follow MMEngine's
-    convention: `state_dict` is the average, `ema_state_dict` the weights in training.
+    They are updated with each update of the weights, and validation scores both in one pass.
+    Checkpoints follow MMEngine's convention: `state_dict` holds the EMA weights, `ema_state_dict`
+    the weights in training.
 
     Args:
-        decay: what of the average an update keeps, where an update sees `batch_size` images; with
-            B images it keeps decay ** (B / batch_size).
+        decay: what an update keeps of the EMA weights where an update sees `batch_size` images;
+            with B images it keeps decay ** (B / batch_size).
         batch_size: 4096 as in ConvNeXt's and the official MILA recipe.
     """
 
-    def __init__(self, decay=0.9996, batch_size=4096):
+    def __init__(self, decay: float = 0.9996, batch_size: int = 4096):
         self.decay = decay
         self.batch_size = batch_size
 
-    def before_run(self, runner):
+    def before_run(self, runner: Any) -> None:
         if hasattr(self, 'average'):  # train() and test() of one Runner both begin here
             return
         model = unwrapped(runner.model)
         self.average = ModelEmaV3(model).requires_grad_(False)
         model.attach_ema(self.average.module.backbone)
 
-    def before_train(self, runner):
+    def before_train(self, runner: Any) -> None:
         self.average.decay = self.decay ** (runner.images_per_update / self.batch_size)
         if not runner._resume:  # since before_run the model may have read its weights
             self.average.set(unwrapped(runner.model))
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         if runner.optim_wrapper.should_update():  # not while gradients accumulate
             self.average.update(unwrapped(runner.model))
 
-    def after_train_epoch(self, runner):
+    def after_train_epoch(self, runner: Any) -> None:
         # As SyncBuffersHook for the model: each process has batch norm statistics of its own.
         all_reduce_params(self.average.buffers(), op='mean')
 
-    def before_save_checkpoint(self, runner, checkpoint):
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         in_training = checkpoint['state_dict']
         checkpoint['state_dict'] = weights_to_cpu(self.average.module.state_dict())
         checkpoint['ema_state_dict'] = {f'module.{n}': value for n, value in in_training.items()}
 
-    def after_load_checkpoint(self, runner, checkpoint):
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         average = checkpoint['state_dict']
         if runner._resume and 'ema_state_dict' in checkpoint:
             in_training = checkpoint['ema_state_dict']
@@ -99,21 +117,19 @@ class EMA(Hook):
 
 @HOOKS.register_module()
 class MESA(Hook):
-    """Let the averaged model teach: its scores of the same images as targets beside the labels.
+    """Let the EMA model teach: its scores of the same images are targets beside the labels.
 
     Args:
         weight: of that part of the loss.
         start: share of the epochs before it begins.
-
-    Raises:
-        UsageError: there is no averaged model.
     """
 
-    def __init__(self, weight=1.0, start=0.25):
+    def __init__(self, weight: float = 1.0, start: float = 0.25):
         self.weight = weight
         self.start = start
 
-    def before_train(self, runner):
+    def before_train(self, runner: Any) -> None:
+        """Raise UsageError where no EMA weights are kept."""
         if unwrapped(runner.model).ema is None:
             raise UsageError(
                 'MESA learns from the averaged weights, which this config does not keep: add '
@@ -121,6 +137,66 @@ class MESA(Hook):
                 'default_hooks.mesa=None.'
             )
 
-    def before_train_epoch(self, runner):
+    def before_train_epoch(self, runner: Any) -> None:
         begun = runner.epoch >= int(self.start * runner.max_epochs)
         unwrapped(runner.model).mesa = self.weight if begun else 0.0
+
+
+@HOOKS.register_module()
+class AveragedScoreHook(Hook):
+    """Evaluate a file's EMA weights and its weights in training in one pass.
+
+    The Runner loads the EMA weights; this hook then gives the classifier a copy of the backbone
+    for them, and the weights in training for itself.
+
+    Args:
+        weights: the EMA weights of a file that holds both.
+    """
+
+    def __init__(self, weights: Weights):
+        self.weights: Weights | None = weights
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        model = unwrapped(runner.model)
+        # No part of the model, which the Runner puts in eval mode: so it is put there here.
+        model.attach_ema(copy.deepcopy(model.backbone).eval())
+        load_weights(model, self.weights.other)
+        self.weights = None  # their memory is free again
+
+
+@HOOKS.register_module()
+class SideBySideHook(Hook):
+    """Write a picture of each test image: the truth on the left, the prediction on the right.
+
+    Args:
+        folder: receives NUMBER_NAME.png of each image, numbered as in the dataset.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        task, dataset = task_of(runner.cfg), runner.test_dataloader.dataset
+        classes, palette = dataset.metainfo['classes'], class_colours(dataset.metainfo)
+        # The sampler deals out the images to the processes in turn.
+        first = batch_idx * runner.test_dataloader.batch_sampler.batch_size
+        for i, sample in enumerate(outputs, start=first):
+            index = i * runner.world_size + runner.rank
+            if index >= len(dataset):  # repeated to give all processes equally many
+                continue
+            info = dataset.get_data_info(index)
+            picture = _picture(info)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            hstack(
+                task.draw_truth(picture, sample, classes, palette),
+                task.draw_prediction(picture, sample, classes, palette),
+            ).save(self.folder / f'{index:06d}_{Path(info["img_path"]).stem}.png')
+
+
+def _picture(info: Mapping[str, Any]) -> np.ndarray:
+    """The image (H, W, 3) of a dataset's sample, uint8, RGB."""
+    if 'archive' in info:
+        return np.asarray(ReadImage()(dict(info))['img'])
+    return read_picture(info['img_path'])

@@ -1,21 +1,23 @@
 """Parameter groups as timm has them: `optim_wrapper=dict(constructor='TimmParamGroups', ...)`."""
 
 from fnmatch import fnmatch
+from typing import Any
 
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from timm.models._manipulate import group_with_matcher
+from torch import nn
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class TimmParamGroups(DefaultOptimWrapperConstructor):
     """MMEngine's constructor, with what timm's models say about their own parameters.
 
-    What a model's `no_weight_decay()` names does not decay. With `layer_decay` in paramwise_cfg
-    the learning rate falls by that factor with every layer from the head down to the stem (Bao et
-    al., "BEiT", ICLR 2022); layers are those of the model's `group_matcher()`: the stem, every
-    block, every step to the next stage, and last the head together with all that is no part of
-    the model, such as a detector's neck. Parameters of equal settings share a group, so that a
+    Parameters that a model's `no_weight_decay()` names do not decay. With `layer_decay` in
+    paramwise_cfg the learning rate falls by that factor with every layer from the head down to the
+    stem (Bao et al., "BEiT", ICLR 2022). Layers are those of the model's `group_matcher()`: the
+    stem, every block, every downsampling, and the head. What is outside of the timm model, such as
+    a detector's neck, has the head's rate. Parameters with equal settings share a group, so that a
     fused optimiser updates them at once.
 
     Args:
@@ -26,13 +28,19 @@ class TimmParamGroups(DefaultOptimWrapperConstructor):
         ValueError: layer_decay is out of its range, or the model does not know its layers.
     """
 
-    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):
         super().__init__(optim_wrapper_cfg, {'layer_decay': 1.0, **(paramwise_cfg or {})})
         self.layer_decay = self.paramwise_cfg['layer_decay']
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f'layer_decay is above 0 and at most 1, not {self.layer_decay}.')
 
-    def add_params(self, params, module, prefix='', is_dcn_module=None):
+    def add_params(
+        self,
+        params: list[dict],
+        module: nn.Module,
+        prefix: str = '',
+        is_dcn_module: Any = None,
+    ) -> None:
         """Add the parameters of `module` to the groups `params`; '' is the whole model."""
         super().add_params(params, module, prefix, is_dcn_module)
         if prefix:
@@ -58,7 +66,7 @@ class TimmParamGroups(DefaultOptimWrapperConstructor):
         params[:] = shared.values()
 
 
-def parameter_depths(model):
+def parameter_depths(model: nn.Module) -> dict[str, int]:
     """Names of a model's parameters -> number of their layer, 0 the stem and the highest the head.
 
     Empty where no part of the model says how it is divided into layers.
@@ -73,7 +81,7 @@ def parameter_depths(model):
     return {}
 
 
-def no_decay_names(model):
+def no_decay_names(model: nn.Module) -> set[str]:
     """Parameters that parts of the model exempt from weight decay."""
     exempt = set()
     for prefix, part in model.named_modules():

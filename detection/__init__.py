@@ -1,9 +1,14 @@
-"""MILA in MMDetection: importing this registers `MILA` and everything that mmdet has."""
+"""MILA in MMDetection: importing this registers `MILA`, the task, and everything that mmdet has."""
 
 import classification  # noqa: F401  first, because it lets mmcv find its operators
 
 # isort: split
 from mmdet.utils import register_all_modules
 
+from classification.engine.task import register_task
+
+from .task import Detection
+
 # The scope of a run is the config's to choose: `default_scope = 'mmdet'`.
 register_all_modules(init_default_scope=False)
+register_task('mmdet', Detection())

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,12 +11,12 @@ import torch
 from mmengine.utils import ManagerMixin
 from sklearn.datasets import load_digits
 
-from classification.runtime import load_config
+from classification.datasets.digits import Settings
+from classification.datasets.digits_files import write_classification, write_scenes
+from classification.engine.config import load_config
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / 'tests' / 'fixtures'
-# `python tools/x.py` finds the other tools; last, since tools/test.py is a name of Python's own.
-sys.path.append(str(ROOT / 'tools'))
 TASKS = ('classification', 'recipe', 'detection', 'segmentation')
 
 
@@ -61,8 +60,7 @@ def digits(tmp_path_factory):
     """A folder with data/digits: 8 + 4 scenes of 64x64, 20 + 20 single digits of 32x32."""
     root = tmp_path_factory.mktemp('digits')
     out = root / 'data' / 'digits'
-    script = load_script('make_digits')
-    settings = script.Settings(
+    settings = Settings(
         train_scenes=8,
         val_scenes=4,
         scene_size=64,
@@ -75,8 +73,8 @@ def digits(tmp_path_factory):
     samples, bar = load_digits(), SimpleNamespace(update=lambda: None)
     for split, indices in (('train', range(0, 20)), ('val', range(20, 50))):
         folder = out / 'imagenet' / split
-        script.write_classification(folder, split, list(indices), samples, settings, bar)
-        script.write_scenes(out, split, list(indices), samples, settings, bar)
+        write_classification(folder, split, list(indices), samples, settings, bar)
+        write_scenes(out, split, list(indices), samples, settings, bar)
     return root
 
 

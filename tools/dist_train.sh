@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train with N processes: one a GPU (NCCL), or without GPUs on the CPU (gloo).
+# Train with N processes: one per GPU (NCCL), or without GPUs on the CPU (gloo).
 #
 #   tools/dist_train.sh CONFIG N [options of tools/train.py]
 #

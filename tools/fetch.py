@@ -7,66 +7,16 @@ authors publish no sha256, the one of the file is printed.
 """
 
 import argparse
-import difflib
-import os
-import socket
-import tempfile
-from contextlib import contextmanager
-from http.client import HTTPException
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from model_zoo import read_models, released
-
-from classification.runtime import UsageError, errors_in_one_sentence
-from classification.weights import CheckpointError, file_sha256, read_checkpoint
-
-TIMEOUT = 60  # seconds without an answer; Python's own is none
+from classification.engine.cli import errors_in_one_sentence
+from classification.zoo import models
+from classification.zoo.download import fetch
 
 
-def fetch(model, folder):
-    """Download an entry's weights into a folder, unless they are there.
-
-    Returns:
-        Path of the file.
-
-    Raises:
-        CheckpointError: no answer, no checkpoint, or another digest than the known one.
-    """
-    url, digest = model['Weights'], model['SHA256']
-    path = folder / Path(model['Checkpoint']).name
-    if path.exists():
-        read_checkpoint(path, digest)
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix='.fetch-') as partial, _timeout():
-        file = Path(partial) / path.name
-        try:
-            torch.hub.download_url_to_file(url, str(file), progress=True)
-        except (OSError, HTTPException) as error:
-            raise CheckpointError(
-                f'{url} cannot be fetched ({error}): check the connection, or download it by hand '
-                f'to {path}.'
-            ) from None
-        try:
-            read_checkpoint(file, digest)
-        except CheckpointError as error:
-            raise CheckpointError(str(error).replace(str(file), url)) from None
-        os.replace(file, path)
-    return path
-
-
-@contextmanager
-def _timeout():
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -75,19 +25,13 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Fetch, print the file and its digest, and return its path."""
     args = parse_args(argv)
     with errors_in_one_sentence():
-        models = released(read_models())
-        if args.name not in models:
-            near = difflib.get_close_matches(args.name, models, cutoff=0.5) or models
-            raise UsageError(
-                f'No released weights are called {args.name}: did you mean {" or ".join(near)}?'
-            )
-        path = fetch(models[args.name], args.out)
-        known = 'as published' if models[args.name]['SHA256'] else 'none is published to compare'
-        print(f'{path}: sha256 {file_sha256(path)} ({known})')
-    return path
+        fetched = fetch(args.name, args.out, models())
+        print(fetched)
+    return fetched.path
 
 
 if __name__ == '__main__':

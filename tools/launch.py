@@ -1,18 +1,19 @@
 """Run a tool in N processes: what tools/dist_train.sh and tools/dist_test.sh share.
 
-torchrun does it; here are the places of the processes, their threads, and a failure in one line.
+torchrun starts them; this adds where they meet, their threads, and a failure in one line.
 """
 
 import logging
 import os
 import sys
+from collections.abc import Mapping
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import parse_args, run
 
 
-def place(env):
+def rendezvous(env: Mapping[str, str]) -> list[str]:
     """Options of torchrun for where the processes meet, from the usual variables.
 
     NNODES, NODE_RANK, MASTER_ADDR and PORT; on one machine any free port unless PORT is set.
@@ -33,7 +34,7 @@ def place(env):
     return ['--standalone', '--local-addr=127.0.0.1']
 
 
-def main(count, script, *arguments):
+def main(count: str, script: str, *arguments: str) -> None:
     if not count.isdigit() or int(count) < 1:
         sys.exit(f'error: the number of processes is {count}: give 1 or more.')
     # More threads than cores are far slower; torchrun's own default is one.
@@ -41,7 +42,7 @@ def main(count, script, *arguments):
     for library in ('OMP', 'MKL'):
         os.environ.setdefault(f'{library}_NUM_THREADS', str(threads))
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
-    options = [*place(os.environ), f'--nproc-per-node={count}']
+    options = [*rendezvous(os.environ), f'--nproc-per-node={count}']
     try:
         run(parse_args([*options, script, *arguments, '--launcher=pytorch']))
     except SignalException as stop:  # by then it was passed on, and the processes have ended

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train under Slurm with a process a GPU, on as many nodes as they need.
+# Train under Slurm with one process per GPU, on as many nodes as they need.
 #
 #   tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of tools/train.py]
 #

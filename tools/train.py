@@ -8,23 +8,15 @@ is refused; a resumed run goes on exactly as if it had never stopped. SIGTERM en
 iteration with a checkpoint, from which --resume goes on.
 """
 
-from pathlib import Path
+import argparse
+from collections.abc import Sequence
 
-import torch
-
-from classification.checks import check_data
-from classification.runtime import (
-    Runner,
-    UsageError,
-    config_parser,
-    errors_in_one_sentence,
-    load_config,
-)
-from classification.stopping import CHECKPOINT
-from classification.weights import CheckpointError
+from classification.engine.cli import config_parser, errors_in_one_sentence
+from classification.engine.config import load_config
+from classification.engine.training import train
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = config_parser(__doc__)
     parser.add_argument('--work-dir', help='default: work_dirs/<name of the config>')
     parser.add_argument(
@@ -54,87 +46,11 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def last_checkpoint(work_dir):
-    """What training in the folder saved last, or None."""
-    pointer = work_dir / 'last_checkpoint'
-    if pointer.is_file():
-        last = work_dir / Path(pointer.read_text().strip()).name  # the folder may have moved
-        if last.is_file():
-            return last
-    patterns = ('epoch_*.pth', 'iter_*.pth', CHECKPOINT)
-    saved = [path for pattern in patterns for path in work_dir.glob(pattern)]
-    return max(saved, key=lambda path: path.stat().st_mtime, default=None)
-
-
-def set_start(cfg, resume):
-    """Let cfg say where training starts: from a checkpoint of its own, or anew in a new folder.
-
-    Args:
-        resume: a path, 'last', or None for what the config says.
-
-    Raises:
-        CheckpointError: the path does not exist.
-        UsageError: training would overwrite the checkpoints of another run.
-    """
-    work_dir = Path(cfg.work_dir)
-    if resume is None and cfg.get('resume'):
-        resume = cfg.get('load_from') or 'last'
-    start = last_checkpoint(work_dir) if resume == 'last' else resume and Path(resume)
-    if start and not start.is_file():
-        raise CheckpointError(f'Checkpoint {start} to resume from does not exist: check the path.')
-
-    saved = sorted(path.name for path in work_dir.glob('*.pth'))
-    own = start and start.resolve().parent == work_dir.resolve()
-    if saved and not own:
-        raise UsageError(
-            f'{work_dir} already holds checkpoints of a run ({", ".join(saved[:3])}): '
-            'go on with it by --resume, or give another --work-dir.'
-        )
-    cfg.resume = bool(start)
-    if start:
-        cfg.load_from = str(start)
-
-
-def use_amp(cfg):
-    """Mixed precision with what else the config says of the optimiser."""
-    if torch.cuda.is_available():
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    elif cfg.get('default_scope') == 'mmdet':
-        raise UsageError(
-            "--amp is bfloat16 on a CPU, where mmcv's NMS and RoIAlign have none: train this "
-            'detector without --amp, or on a GPU.'
-        )
-    else:
-        cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
-
-
-def use_tensorboard(cfg):
-    """Log there besides where the config logs."""
-    visualizer = cfg.get('visualizer') or dict(type='Visualizer')
-    backends = visualizer.get('vis_backends') or [dict(type='LocalVisBackend')]
-    backends = [*backends, dict(type='TensorboardVisBackend')]
-    cfg.visualizer = dict(visualizer, vis_backends=backends)
-
-
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     with errors_in_one_sentence():
         cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-        set_start(cfg, args.resume)
-        if args.amp:
-            use_amp(cfg)
-        if args.tensorboard:
-            use_tensorboard(cfg)
-        if args.auto_scale_lr:
-            if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-                raise UsageError(
-                    f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}: '
-                    'set the batch size that its learning rate is for.'
-                )
-            cfg.auto_scale_lr.enable = True
-        check_data(cfg, 'train', 'val')
-        Runner.from_cfg(cfg).train()
+        train(cfg, args.resume, args.amp, args.tensorboard, args.auto_scale_lr)
 
 
 if __name__ == '__main__':

@@ -1,14 +1,22 @@
-"""Models as plain torch modules, registered with timm."""
+"""Models as plain torch modules; importing this registers them with timm."""
 
-from .mila import ARCHS, MILA, mila_base, mila_small, mila_tiny
-from .study import LinearSwin
+from .linear_swin import LinearSwin
+from .mila import MILA, MILA_ARCHS, mila_base, mila_small, mila_tiny
 from .study_rows import ROWS
-from .vmamba import VMamba, vmamba_base, vmamba_small, vmamba_tiny, vmamba_tiny_s2l5
+from .vmamba import (
+    VMAMBA_ARCHS,
+    VMamba,
+    vmamba_base,
+    vmamba_small,
+    vmamba_tiny,
+    vmamba_tiny_s2l5,
+)
 
 __all__ = [
-    'ARCHS',
     'MILA',
+    'MILA_ARCHS',
     'ROWS',
+    'VMAMBA_ARCHS',
     'LinearSwin',
     'VMamba',
     'mila_base',

@@ -1,11 +1,13 @@
 """timm models by name."""
 
 import difflib
+from typing import Any
 
 import timm
+from torch import nn
 
 
-def create_model(name, **kwargs):
+def create_model(name: str, **kwargs: Any) -> nn.Module:
     """timm.create_model.
 
     Raises:
@@ -26,7 +28,7 @@ _ANY_SIZE = {
 }
 
 
-def any_size(name):
+def any_size(name: str) -> dict[str, bool]:
     """Arguments of `create_model` with which a model takes images of any size."""
     found = [kwargs for prefix, kwargs in _ANY_SIZE.items() if name.startswith(prefix)]
     return found[0] if found else {}

@@ -6,16 +6,23 @@ features are laid out as (B, H, W, C); a permuted view of that is channels_last,
 layout is ever copied. Maps are public as (B, C, H, W).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
 from timm.models import generate_default_cfgs, register_model
-from torch import nn
+from torch import Tensor, nn
 
-from .linear_attention import ROTARY_BUFFER, LinearAttention, rotary_table
-from .staged import Stage, StagedModel, conv_nhwc, create, default_cfg, drop_path_rates
+from .mila_released import drop_rotary_buffers_, with_rotary_buffers
+from .ops.layout import conv_nhwc
+from .ops.linear_attention import LinearAttention
+from .ops.rotary import RotaryTable
+from .rotary_stage import RotaryStage
+from .staged import StagedModel, create, default_cfg, drop_path_rates
 
-ARCHS = {
+MILA_ARCHS: dict[str, dict[str, Any]] = {
     'tiny': dict(embed_dim=64, depths=(2, 4, 8, 4), num_heads=(2, 4, 8, 16)),
     'small': dict(embed_dim=64, depths=(3, 6, 21, 6), num_heads=(2, 4, 8, 16)),
     'base': dict(embed_dim=96, depths=(3, 6, 21, 6), num_heads=(3, 6, 12, 24)),
@@ -26,8 +33,16 @@ class ConvLayer(nn.Module):
     """Convolution, then batch norm and ReLU where asked for; "same" padding."""
 
     def __init__(
-        self, in_chs, out_chs, kernel_size=3, stride=1, groups=1, bias=False, norm=True, act=True
-    ):
+        self,
+        in_chs: int,
+        out_chs: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        norm: bool = True,
+        act: bool = True,
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
             in_chs, out_chs, kernel_size, stride, kernel_size // 2, groups=groups, bias=bias
@@ -35,14 +50,15 @@ class ConvLayer(nn.Module):
         self.norm = nn.BatchNorm2d(out_chs) if norm else nn.Identity()
         self.act = nn.ReLU() if act else nn.Identity()
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_chs, H, W) -> (B, out_chs, H / stride, W / stride), sizes rounded up."""
         return self.act(self.norm(self.conv(x)))
 
 
 class Stem(nn.Module):
     """Image (B, in_chans, H, W) -> (B, H / 4, W / 4, dim), sizes rounded up."""
 
-    def __init__(self, in_chans, dim):
+    def __init__(self, in_chans: int, dim: int) -> None:
         super().__init__()
         self.conv1 = ConvLayer(in_chans, dim // 2, stride=2)
         self.conv2 = nn.Sequential(
@@ -52,7 +68,8 @@ class Stem(nn.Module):
             ConvLayer(dim // 2, dim * 4, stride=2), ConvLayer(dim * 4, dim, 1, act=False)
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_chans, H, W) -> (B, H / 4, W / 4, dim)."""
         x = self.conv1(x.contiguous(memory_format=torch.channels_last))
         x = self.conv2(x) + x
         return self.conv3(x).permute(0, 2, 3, 1).contiguous()
@@ -61,7 +78,7 @@ class Stem(nn.Module):
 class Downsample(nn.Module):
     """(B, H, W, dim) -> (B, H / 2, W / 2, 2 dim), sizes rounded up."""
 
-    def __init__(self, dim):
+    def __init__(self, dim: int) -> None:
         super().__init__()
         self.conv = nn.Sequential(
             ConvLayer(dim, dim * 8, 1, bias=True, norm=False),
@@ -69,8 +86,9 @@ class Downsample(nn.Module):
             ConvLayer(dim * 8, dim * 2, 1, bias=True, act=False),
         )
 
-    def forward(self, x):
-        return self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).contiguous()
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, dim) -> (B, H / 2, W / 2, 2 dim)."""
+        return conv_nhwc(self.conv, x).contiguous()
 
 
 class Block(nn.Module):
@@ -80,7 +98,9 @@ class Block(nn.Module):
     x = x + CPE(x);  x = x + MLP(norm(x))
     """
 
-    def __init__(self, dim, num_heads, mlp_ratio=4.0, drop_path=0.0):
+    def __init__(
+        self, dim: int, num_heads: int, mlp_ratio: float = 4.0, drop_path: float = 0.0
+    ) -> None:
         super().__init__()
         self.cpe1 = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.norm1 = nn.LayerNorm(dim)
@@ -94,7 +114,8 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, x, table):
+    def forward(self, x: Tensor, table: RotaryTable) -> Tensor:
+        """(B, H, W, C) and the table of H x W positions -> (B, H, W, C)."""
         x = x + conv_nhwc(self.cpe1, x)
         shortcut = x
         x = self.norm1(x)
@@ -120,30 +141,31 @@ class MILA(StagedModel):
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth of the last block, rising linearly from 0 at the first.
 
-    Inputs may have any height and width from 32 up; stage i has ceil(size / 2^(i+2)) tokens a side.
+    Inputs may have any height and width from 32 up; the sides of stage i have ceil(size / 2^(i+2))
+    tokens.
     """
 
     min_size = 32
 
     def __init__(
         self,
-        in_chans=3,
-        num_classes=1000,
-        global_pool='avg',
-        embed_dim=64,
-        depths=(2, 4, 8, 4),
-        num_heads=(2, 4, 8, 16),
-        mlp_ratio=4.0,
-        drop_rate=0.0,
-        drop_path_rate=0.0,
-    ):
+        in_chans: int = 3,
+        num_classes: int = 1000,
+        global_pool: str = 'avg',
+        embed_dim: int = 64,
+        depths: Sequence[int] = (2, 4, 8, 4),
+        num_heads: Sequence[int] = (2, 4, 8, 16),
+        mlp_ratio: float = 4.0,
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> None:
         if len(depths) != len(num_heads):
             raise ValueError(f'depths {depths} and num_heads {num_heads} differ in length.')
         widths = [embed_dim * 2**i for i in range(len(depths))]
         rates = drop_path_rates(drop_path_rate, depths)
         stem = Stem(in_chans, embed_dim)
         stages = [
-            Stage(
+            RotaryStage(
                 [Block(width, num_heads[i], mlp_ratio, rate) for rate in rates[i]],
                 Downsample(width) if width < widths[-1] else nn.Identity(),
                 rotary_dim=width,
@@ -152,31 +174,17 @@ class MILA(StagedModel):
         ]
         super().__init__(stem, stages, widths, 4, in_chans, num_classes, global_pool, drop_rate)
 
-    def fit_released(self, state_dict, prefix=''):
-        """Released files hold a rotary table a block, for one resolution: it is made here."""
-        for name in [n for n in state_dict if n.startswith(prefix) and n.endswith(ROTARY_BUFFER)]:
-            del state_dict[name]
+    def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
+        """See StagedModel; released files have one entry per block that the model computes."""
+        drop_rotary_buffers_(state_dict, prefix)
 
-    def released_state_dict(self, size):
-        """The state dict as in a released file: with a rotary table a block, for one resolution.
-
-        Args:
-            size: side of the square images, a multiple of 32, which the official code needs.
+    def released_state_dict(self, size: int) -> dict[str, Tensor]:
+        """The state dict as in a released file for square images with sides of `size` pixels.
 
         Raises:
-            ValueError: another size.
+            ValueError: a size that is no multiple of 32.
         """
-        if size % 32:
-            raise ValueError(f'the official code takes multiples of 32, not {size}.')
-        state_dict = self.state_dict()
-        for info, stage in zip(self.feature_info, self.layers, strict=True):
-            side = size // info['reduction']
-            table = rotary_table(side, side, stage.rotary_dim, 'cpu')
-            for j in range(len(stage.blocks)):
-                # Complex numbers as pairs (H, W, C / 2, 2); a copy each, as the blocks have there.
-                name = f'{info["module"]}.blocks.{j}.{ROTARY_BUFFER}'
-                state_dict[name] = torch.stack(table, dim=-1)
-        return state_dict
+        return with_rotary_buffers(self, size)
 
 
 default_cfgs = generate_default_cfgs(
@@ -187,28 +195,28 @@ default_cfgs = generate_default_cfgs(
             license='mit',
             origin_url='https://github.com/LeapLabTHU/MLLA',
         )
-        for arch in ARCHS
+        for arch in MILA_ARCHS
     }
 )
 
 
-def _create_mila(arch, pretrained, kwargs):
-    return create(MILA, f'mila_{arch}', pretrained, **{**ARCHS[arch], **kwargs})
+def _create_mila(arch: str, pretrained: bool, kwargs: dict[str, Any]) -> nn.Module:
+    return create(MILA, f'mila_{arch}', pretrained, **{**MILA_ARCHS[arch], **kwargs})
 
 
 @register_model
-def mila_tiny(pretrained=False, **kwargs):
-    """MILA-T: 24.4 M parameters, 4.2 GFLOPs at 224; published ImageNet top-1 83.5 %."""
+def mila_tiny(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """MILA-T: 24.4 M parameters, 4.2 GFLOPs at 224."""
     return _create_mila('tiny', pretrained, kwargs)
 
 
 @register_model
-def mila_small(pretrained=False, **kwargs):
-    """MILA-S: 43.0 M parameters, 7.3 GFLOPs at 224; published ImageNet top-1 84.4 %."""
+def mila_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """MILA-S: 43.0 M parameters, 7.3 GFLOPs at 224."""
     return _create_mila('small', pretrained, kwargs)
 
 
 @register_model
-def mila_base(pretrained=False, **kwargs):
-    """MILA-B: 96.0 M parameters, 16.2 GFLOPs at 224; published ImageNet top-1 85.3 %."""
+def mila_base(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """MILA-B: 96.0 M parameters, 16.2 GFLOPs at 224."""
     return _create_mila('base', pretrained, kwargs)

@@ -4,54 +4,48 @@ Features are laid out as (B, H, W, C); a permuted view of that is channels_last,
 convolution copies no layout. Maps are public as (B, C, H, W).
 """
 
-import torch
+from collections.abc import Sequence
+from typing import Any
+
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import trunc_normal_
 from timm.models import build_model_with_cfg, checkpoint
 from timm.models._features import feature_take_indices
-from torch import nn
-
-from .linear_attention import rotary_table
+from torch import Tensor, nn
 
 
-def conv_nhwc(conv, x):
-    """Apply a convolution to features laid out as (B, H, W, C)."""
-    return conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-
-
-def drop_path_rates(last, depths):
-    """Stochastic depth of every block, a list a stage: 0 at the first, `last` at the last one."""
+def drop_path_rates(last: float, depths: Sequence[int]) -> list[list[float]]:
+    """Stochastic depth of every block, one list per stage, from 0 at the first to `last`."""
     rates = iter([last * i / max(sum(depths) - 1, 1) for i in range(sum(depths))])
     return [[next(rates) for _ in range(depth)] for depth in depths]
 
 
 class Stage(nn.Module):
-    """Blocks at one resolution, and the way down to the next one, which the model calls.
+    """Blocks at one resolution, and the step down to the next one, which the model calls.
 
     Args:
-        blocks: modules that take the features (B, H, W, C) and a rotary table.
+        blocks: modules that take the features (B, H, W, C) and what `block_arguments` gives.
         downsample: (B, H, W, C) -> (B, H / 2, W / 2, 2 C), or Identity.
-        rotary_dim: channels of the rotary table that serves all blocks; 0 gives them None.
     """
 
-    def __init__(self, blocks, downsample, rotary_dim):
+    def __init__(self, blocks: Sequence[nn.Module], downsample: nn.Module) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.downsample = downsample
-        self.rotary_dim = rotary_dim
         self.grad_checkpointing = False
 
-    def forward(self, x):
+    def block_arguments(self, x: Tensor) -> tuple:
+        """What every block gets besides the features; for features x (B, H, W, C)."""
+        return ()
+
+    def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to the same."""
-        table = None
-        if self.rotary_dim:
-            dtype = torch.promote_types(x.dtype, torch.float32)
-            table = rotary_table(*x.shape[1:3], self.rotary_dim, x.device, dtype)
+        arguments = self.block_arguments(x)
         for block in self.blocks:
             if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, table)
+                x = checkpoint(block, x, *arguments)
             else:
-                x = block(x, table)
+                x = block(x, *arguments)
         return x
 
 
@@ -62,7 +56,7 @@ class StagedModel(nn.Module):
         patch_embed: images (B, in_chans, H, W) -> features (B, H', W', widths[0]).
         stages: a Stage for each of `widths`; every one but the last halves the sides.
         widths: channels of each stage.
-        stride: pixels a token of the first stage.
+        stride: side of a token of the first stage, in pixels.
         in_chans: image channels.
         num_classes: 0 leaves the head out.
         global_pool: 'avg', or '' for per-token outputs (B, H, W, num_classes).
@@ -74,8 +68,16 @@ class StagedModel(nn.Module):
     top_name = ''  # the submodule that holds `norm` and `head`; '' is the model itself
 
     def __init__(
-        self, patch_embed, stages, widths, stride, in_chans, num_classes, global_pool, drop_rate
-    ):
+        self,
+        patch_embed: nn.Module,
+        stages: Sequence[Stage],
+        widths: Sequence[int],
+        stride: int,
+        in_chans: int,
+        num_classes: int,
+        global_pool: str,
+        drop_rate: float,
+    ) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.global_pool = global_pool
@@ -93,40 +95,45 @@ class StagedModel(nn.Module):
         self.head_drop = nn.Dropout(drop_rate)
         self.top.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
         self.apply(_init_weights)
-        self.register_load_state_dict_pre_hook(_fit_released)
+        self.register_load_state_dict_pre_hook(_rename_released_keys)
 
     @property
-    def top(self):
+    def top(self) -> nn.Module:
+        """The module that holds `norm` and `head`."""
         return self.get_submodule(self.top_name)
 
-    def fit_released(self, state_dict, prefix=''):
+    def stem_modules(self) -> tuple[nn.Module, ...]:
+        """What comes before the first stage."""
+        return (self.patch_embed,)
+
+    def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """Bring a released file's entries under `prefix` to the names and shapes here, in place."""
 
-    def forward_features(self, x):
+    def forward_features(self, x: Tensor) -> Tensor:
         """Images (B, in_chans, H, W) -> normalised last map (B, H', W', num_features)."""
         x, _ = self.forward_intermediates(x, indices=1)
         return x
 
-    def forward_head(self, x, pre_logits=False):
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Last map (B, H, W, C) -> logits (B, num_classes), or pooled features (B, C)."""
         if self.global_pool == 'avg':
             x = x.mean(dim=(1, 2))
         x = self.head_drop(x)
         return x if pre_logits else self.top.head(x)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Images (B, in_chans, H, W) -> logits (B, num_classes)."""
         return self.forward_head(self.forward_features(x))
 
     def forward_intermediates(
         self,
-        x,
-        indices=None,
-        norm=False,
-        stop_early=False,
-        output_fmt='NCHW',
-        intermediates_only=False,
-    ):
+        x: Tensor,
+        indices: int | list[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = 'NCHW',
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
         """The maps of chosen stages.
 
         Args:
@@ -138,8 +145,8 @@ class StagedModel(nn.Module):
             intermediates_only: return the list of maps alone.
 
         Returns:
-            (last map computed (B, H, W, C), normalised where it is the last stage's, list of maps),
-            or the list.
+            (the last map computed (B, H, W, C), normalised where it is the last stage's; the list
+            of maps (B, C, H, W) or, as 'NHWC', (B, H, W, C)), or the list alone.
 
         Raises:
             ValueError: an image side under `min_size` pixels, or an unknown output_fmt.
@@ -167,7 +174,9 @@ class StagedModel(nn.Module):
             return maps
         return (self.top.norm(x) if final else x), maps
 
-    def prune_intermediate_layers(self, indices=1, prune_norm=False, prune_head=True):
+    def prune_intermediate_layers(
+        self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
         """Remove the stages, and the norm and head, that the maps at `indices` do not need."""
         wanted, last = feature_take_indices(len(self.layers), indices)
         prune_end = last < len(self.layers) - 1
@@ -181,10 +190,11 @@ class StagedModel(nn.Module):
             self.reset_classifier(0, '')
         return wanted
 
-    def get_classifier(self):
+    def get_classifier(self) -> nn.Module:
+        """The head, as timm asks for it."""
         return self.top.head
 
-    def reset_classifier(self, num_classes, global_pool=None):
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """A new head for `num_classes`, on the device and in the dtype of the model."""
         self.num_classes = num_classes
         if global_pool is not None:
@@ -197,11 +207,12 @@ class StagedModel(nn.Module):
             )
             _init_weights(self.top.head)
 
-    def set_grad_checkpointing(self, enable=True):
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Compute the blocks' activations again in the backward pass, to save memory."""
         for stage in self.layers:
             stage.grad_checkpointing = enable
 
-    def group_matcher(self, coarse=False):
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Parameter groups in depth order, for timm's layer-wise learning rates."""
         top = rf'{self.top_name}\.' if self.top_name else ''
         return dict(
@@ -216,10 +227,10 @@ class StagedModel(nn.Module):
         )
 
 
-def default_cfg(**kwargs):
+def default_cfg(**kwargs: Any) -> dict[str, Any]:
     """What timm keeps of a model of 1000 classes at 224x224, and what is the model's own."""
     return dict(
-        # No plain request fetches the released files: give one as checkpoint_path.
+        # The released files have no direct download address: give a file as checkpoint_path.
         url='',
         num_classes=1000,
         input_size=(3, 224, 224),
@@ -232,14 +243,14 @@ def default_cfg(**kwargs):
     )
 
 
-def create(cls, name, pretrained, **kwargs):
+def create(cls: type[StagedModel], name: str, pretrained: bool, **kwargs: Any) -> nn.Module:
     """The StagedModel `cls` as timm creates its models: under a name, or features_only."""
     feature_cfg = dict(out_indices=(0, 1, 2, 3), feature_cls='getter')
     return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, **kwargs)
 
 
-def _fit_released(module, state_dict, prefix, *args):
-    module.fit_released(state_dict, prefix)
+def _rename_released_keys(module, state_dict, prefix, *args):
+    module.rename_released_keys_(state_dict, prefix)
 
 
 def _init_weights(module):

@@ -6,23 +6,22 @@ shapes are those of the released checkpoints; features are laid out as (B, H, W,
 """
 
 import math
-import re
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
 from timm.models import generate_default_cfgs, register_model
-from torch import nn
+from torch import Tensor, nn
 
-from .scan import first_steps, inverse_softplus, linear_recurrence, to_image, to_sequence
-from .staged import Stage, StagedModel, conv_nhwc, create, default_cfg, drop_path_rates
+from .ops.layout import conv_nhwc, to_image, to_sequence
+from .ops.scan import init_delta, inverse_softplus
+from .ops.selective_scan import selective_scan
+from .staged import Stage, StagedModel, create, default_cfg, drop_path_rates
+from .vmamba_released import rename_keys_
 
-try:
-    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn as scan_kernel
-except ImportError:
-    scan_kernel = None
-
-ARCHS = {
+VMAMBA_ARCHS: dict[str, dict[str, Any]] = {
     'tiny': dict(embed_dim=96, depths=(2, 2, 8, 2), ssm_ratio=1.0),
     'tiny_s2l5': dict(embed_dim=96, depths=(2, 2, 5, 2), ssm_ratio=2.0),
     'small': dict(embed_dim=96, depths=(2, 2, 15, 2), ssm_ratio=2.0),
@@ -33,52 +32,14 @@ ARCHS = {
 ORDERS = ('row', 'column', 'row_back', 'column_back')
 
 
-def selective_scan(x, delta, A, B, C, D):
-    """h_i = exp(Δ_i A) h_{i-1} + Δ_i B_i x_i,  y_i = C_i h_i + D x_i,  with Δ = softplus(delta).
-
-    A state is one number a channel, in every order of the tokens. The compiled kernel of mamba-ssm
-    computes it where that is installed and the tensors are on CUDA.
-
-    Args:
-        x, delta: (B, orders, N, channels).
-        A, D: (orders, channels), A negative.
-        B, C: (B, orders, N, 1).
-
-    Returns:
-        y, as x.
-    """
-    if scan_kernel is not None and x.is_cuda and x.dtype == torch.float32:
-        return _kernel_scan(x, delta, A, B, C, D)
-    delta = F.softplus(delta)
-    h = linear_recurrence(torch.exp(delta * A[:, None]), delta * B * x, dim=2)
-    return C * h + D[:, None] * x
-
-
-def _kernel_scan(x, delta, A, B, C, D):
-    """The same by mamba-ssm, which has tokens last and orders as groups of channels."""
-
-    def tokens_last(t):
-        return t.transpose(2, 3).contiguous()
-
-    y = scan_kernel(
-        tokens_last(x).flatten(1, 2),
-        tokens_last(delta).flatten(1, 2),
-        A.reshape(-1, 1),
-        tokens_last(B),
-        tokens_last(C),
-        D.flatten(),
-        delta_softplus=True,
-    )
-    return y.unflatten(1, A.shape).transpose(2, 3)
-
-
 class LinearPerOrder(nn.Linear):
-    """A linear layer for each order, stacked: (B, orders, N, in) -> (B, orders, N, out)."""
+    """A linear layer for each order, their weights stacked: (orders x out, in)."""
 
-    def __init__(self, in_features, out_features):
+    def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, len(ORDERS) * out_features, bias=False)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, orders, N, in) -> (B, orders, N, out)."""
         return x @ self.weight.unflatten(0, (len(ORDERS), -1)).transpose(1, 2)
 
 
@@ -93,7 +54,7 @@ class SelectiveScan2d(nn.Module):
         ssm_ratio: channels of the scan over dim.
     """
 
-    def __init__(self, dim, ssm_ratio):
+    def __init__(self, dim: int, ssm_ratio: float) -> None:
         super().__init__()
         inner = int(dim * ssm_ratio)
         self.rank = math.ceil(dim / 16)
@@ -108,16 +69,17 @@ class SelectiveScan2d(nn.Module):
         self.out_proj = nn.Linear(inner, dim, bias=False)
         self.reset_scan()
 
-    def reset_scan(self):
+    def reset_scan(self) -> None:
         """Mamba's initial values: A = -1, D = 1, steps Δ spread over .001 to .1 (log-uniform)."""
         self.x_proj.reset_parameters()
         nn.init.uniform_(self.dt_projs.weight, -(self.rank**-0.5), self.rank**-0.5)
         with torch.no_grad():
-            self.dt_projs_bias.copy_(inverse_softplus(first_steps(self.dt_projs_bias.shape)))
+            self.dt_projs_bias.copy_(inverse_softplus(init_delta(self.dt_projs_bias.shape)))
         nn.init.zeros_(self.A_logs)
         nn.init.ones_(self.Ds)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, dim) to the same."""
         height, width = x.shape[1:3]
         x = F.silu(conv_nhwc(self.conv2d, self.in_proj(x)))
         params = self.x_proj(x).unflatten(-1, (len(ORDERS), -1)).unbind(-2)
@@ -139,9 +101,11 @@ class SelectiveScan2d(nn.Module):
 
 
 class Block(nn.Module):
-    """x = x + scan(norm(x));  x = x + MLP(norm(x));  (B, H, W, C) to the same."""
+    """x = x + scan(norm(x));  x = x + MLP(norm(x))."""
 
-    def __init__(self, dim, ssm_ratio, mlp_ratio=4.0, drop_path=0.0):
+    def __init__(
+        self, dim: int, ssm_ratio: float, mlp_ratio: float = 4.0, drop_path: float = 0.0
+    ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.op = SelectiveScan2d(dim, ssm_ratio)
@@ -149,25 +113,28 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, x, table=None):
-        """`table` is what a Stage gives blocks with rotary positions; a scan has its order."""
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to the same."""
         x = x + self.drop_path(self.op(self.norm(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
 class Permute(nn.Module):
-    def __init__(self, *dims):
+    """Tensor.permute as a module, for stacks of layers."""
+
+    def __init__(self, *dims: int) -> None:
         super().__init__()
         self.dims = dims
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """Any x with as many dimensions as `dims`, in their order."""
         return x.permute(self.dims)
 
 
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
-def conv_norm(in_chs, out_chs):
+def conv_norm(in_chs: int, out_chs: int) -> tuple[nn.Module, nn.Module, nn.Module]:
     """3x3 convolution of stride 2 and a norm over channels: (B, C, H, W) -> (B, H/2, W/2, C')."""
     conv = nn.Conv2d(in_chs, out_chs, 3, stride=2, padding=1)
     return conv, Permute(*TO_NHWC), nn.LayerNorm(out_chs)
@@ -187,7 +154,8 @@ class VMamba(StagedModel):
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth of the last block, rising linearly from 0 at the first.
 
-    Inputs may have any height and width from 32 up; stage i has ceil(size / 2^(i+2)) tokens a side.
+    Inputs may have any height and width from 32 up; the sides of stage i have ceil(size / 2^(i+2))
+    tokens.
     """
 
     min_size = 32
@@ -195,16 +163,16 @@ class VMamba(StagedModel):
 
     def __init__(
         self,
-        in_chans=3,
-        num_classes=1000,
-        global_pool='avg',
-        embed_dim=96,
-        depths=(2, 2, 8, 2),
-        ssm_ratio=1.0,
-        mlp_ratio=4.0,
-        drop_rate=0.0,
-        drop_path_rate=0.0,
-    ):
+        in_chans: int = 3,
+        num_classes: int = 1000,
+        global_pool: str = 'avg',
+        embed_dim: int = 96,
+        depths: Sequence[int] = (2, 2, 8, 2),
+        ssm_ratio: float = 1.0,
+        mlp_ratio: float = 4.0,
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> None:
         widths = [embed_dim * 2**i for i in range(len(depths))]
         rates = drop_path_rates(drop_path_rate, depths)
         stem = nn.Sequential(
@@ -219,35 +187,25 @@ class VMamba(StagedModel):
                 nn.Sequential(Permute(*TO_NCHW), *conv_norm(width, 2 * width))
                 if width < widths[-1]
                 else nn.Identity(),
-                rotary_dim=0,
             )
             for i, width in enumerate(widths)
         ]
         super().__init__(stem, stages, widths, 4, in_chans, num_classes, global_pool, drop_rate)
         for module in self.modules():
-            if isinstance(module, SelectiveScan2d):  # whose linear layers are now as all others
+            if isinstance(module, SelectiveScan2d):
+                # StagedModel has initialised its linear layers as all others.
                 module.reset_scan()
 
-    def no_weight_decay(self):
+    def no_weight_decay(self) -> set[str]:
         """timm's hook: the scans' rates, steps and shortcuts are not pulled towards 0."""
         names = ('A_logs', 'Ds', 'dt_projs_bias')
         return {name for name, _ in self.named_parameters() if name.split('.')[-1] in names}
 
-    def fit_released(self, state_dict, prefix=''):
-        """Older files: `x_proj_weight` (orders, out, in), `norm.`, `head.`; newer: 1x1 kernels."""
-        for name in [n for n in state_dict if n.startswith(prefix)]:
-            value = state_dict.pop(name)
-            own = name[len(prefix) :]
-            if own.startswith(('norm.', 'head.')):
-                own = f'{self.top_name}.{own}'
-            elif own.endswith(('.x_proj_weight', '.dt_projs_weight')):
-                own = f'{own.removesuffix("_weight")}.weight'
-                value = value.flatten(0, 1)
-            elif re.search(r'(_proj|_projs|\.fc\d)\.weight$', own) and value.shape[2:].numel() == 1:
-                value = value.flatten(1)
-            state_dict[prefix + own] = value
+    def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
+        """See StagedModel."""
+        rename_keys_(state_dict, prefix)
 
-    def released_state_dict(self, size):
+    def released_state_dict(self, size: int) -> dict[str, Tensor]:
         """The state dict as in the newer released files, which fit any image size."""
         return self.state_dict()
 
@@ -260,34 +218,34 @@ default_cfgs = generate_default_cfgs(
             license='mit',
             origin_url='https://github.com/MzeroMiko/VMamba',
         )
-        for arch in ARCHS
+        for arch in VMAMBA_ARCHS
     }
 )
 
 
-def _create_vmamba(arch, pretrained, kwargs):
-    return create(VMamba, f'vmamba_{arch}', pretrained, **{**ARCHS[arch], **kwargs})
+def _create_vmamba(arch: str, pretrained: bool, kwargs: dict[str, Any]) -> nn.Module:
+    return create(VMamba, f'vmamba_{arch}', pretrained, **{**VMAMBA_ARCHS[arch], **kwargs})
 
 
 @register_model
-def vmamba_tiny(pretrained=False, **kwargs):
-    """VMamba-T [s1l8]: 30 M parameters, 4.9 GFLOPs at 224; published ImageNet top-1 82.6 %."""
+def vmamba_tiny(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """VMamba-T [s1l8]: 30 M parameters, 4.9 GFLOPs at 224."""
     return _create_vmamba('tiny', pretrained, kwargs)
 
 
 @register_model
-def vmamba_tiny_s2l5(pretrained=False, **kwargs):
-    """VMamba-T [s2l5]: 31 M parameters, 4.9 GFLOPs at 224; published ImageNet top-1 82.5 %."""
+def vmamba_tiny_s2l5(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """VMamba-T [s2l5]: 31 M parameters, 4.9 GFLOPs at 224."""
     return _create_vmamba('tiny_s2l5', pretrained, kwargs)
 
 
 @register_model
-def vmamba_small(pretrained=False, **kwargs):
-    """VMamba-S [s2l15]: 50 M parameters, 8.7 GFLOPs at 224; published ImageNet top-1 83.6 %."""
+def vmamba_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """VMamba-S [s2l15]: 50 M parameters, 8.7 GFLOPs at 224."""
     return _create_vmamba('small', pretrained, kwargs)
 
 
 @register_model
-def vmamba_base(pretrained=False, **kwargs):
-    """VMamba-B [s2l15]: 89 M parameters, 15.4 GFLOPs at 224; published ImageNet top-1 83.9 %."""
+def vmamba_base(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """VMamba-B [s2l15]: 89 M parameters, 15.4 GFLOPs at 224."""
     return _create_vmamba('base', pretrained, kwargs)

@@ -1,10 +1,6 @@
 """MambaOut-Kobe on ImageNet-1k, 300 epochs at 224x224.
 
-    bash tools/dist_train.sh configs/classification/mambaout-kobe_8xb128_in1k.py 8
-
-Hardware: 8 GPUs with 128 images each; with another number the learning rate follows.
-Published top-1: 80.0 % (9.1 M parameters, 1.5 GFLOPs) with 4096 images an
-iteration (Yu and Wang, "MambaOut", CVPR 2025); not measured here.
+bash tools/dist_train.sh configs/classification/mambaout-kobe_8xb128_in1k.py 8
 """
 
 _base_ = './mambaout-t_8xb128_in1k.py'

@@ -1,24 +1,16 @@
 """MambaOut-T on ImageNet-1k, 300 epochs at 224x224.
 
-    bash tools/dist_train.sh configs/classification/mambaout-t_8xb128_in1k.py 8
-
-Hardware: 8 GPUs with 128 images each; with another number the learning rate follows.
-Published top-1: 82.7 % (26.5 M parameters, 4.5 GFLOPs) with 4096 images an
-iteration (Yu and Wang, "MambaOut", CVPR 2025); not measured here.
+bash tools/dist_train.sh configs/classification/mambaout-t_8xb128_in1k.py 8
 """
 
 _base_ = [
+    '../_base_/models/classifier_mixup.py',
     '../_base_/datasets/imagenet_224.py',
     '../_base_/schedules/imagenet_300e.py',
-    '../_base_/classification_runtime.py',
+    '../_base_/default_runtimes/classification.py',
 ]
 
-model = dict(
-    type='ImageClassifier',
-    model=dict(name='mambaout_tiny', num_classes=1000, drop_path_rate=0.2),
-    label_smoothing=0.1,
-    mixup=dict(mixup_alpha=0.8, cutmix_alpha=1.0, prob=1.0, switch_prob=0.5, mode='batch'),
-)
+model = dict(model=dict(name='mambaout_tiny', num_classes=1000, drop_path_rate=0.2))
 optim_wrapper = dict(optimizer=dict(lr=4e-3), clip_grad=None)
 auto_scale_lr = dict(base_batch_size=4096)
 # From 1e-6 up and down to 1e-5.

@@ -1,10 +1,6 @@
 """MILA-B on ImageNet-1k, 300 epochs at 224x224.
 
-    bash tools/dist_train.sh configs/classification/mila-b_8xb64_in1k.py 8
-
-Hardware: 8 GPUs with 64 images each; with another number the learning rate follows.
-Published top-1: 85.3 % (Han et al., NeurIPS 2024); not measured here. The weights
-are averaged (EMA), and from a quarter of the epochs on the average teaches the model (MESA).
+bash tools/dist_train.sh configs/classification/mila-b_8xb64_in1k.py 8
 """
 
 _base_ = './mila-t_8xb128_in1k.py'

@@ -2,9 +2,8 @@
 
     python tools/train.py configs/classification/mila-t_finetune-384.py
 
-Hardware: 1 GPU with 32 images; with another number the learning rate follows. The data are
-data/own/{train,val}/CLASS/NAME.jpeg. docs/finetuning.md goes through it. A start that is not tuned:
-nothing is published for it, and it is not measured here.
+The data are data/own/{train,val}/CLASS/NAME.jpeg; docs/finetuning.md goes through it. A start that
+is not tuned.
 """
 
 num_classes = 10  # folders in data/own/train
@@ -12,15 +11,14 @@ size = 384
 root = 'data/own'
 
 _base_ = [
+    '../_base_/models/classifier.py',
     '../_base_/datasets/imagenet_224.py',
     '../_base_/schedules/imagenet_300e.py',
-    '../_base_/classification_runtime.py',
+    '../_base_/default_runtimes/classification.py',
 ]
 
 model = dict(
-    type='ImageClassifier',
     model=dict(name='mila_tiny', num_classes=num_classes, drop_path_rate=0.2),
-    label_smoothing=0.1,
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/mila_tiny.pth', reset_head=True),
 )
 read = dict(type='ReadImage')

@@ -1,22 +1,18 @@
 """Mask R-CNN with ConvNeXt-B on COCO, 12 epochs by Swin's recipe.
 
-    bash tools/dist_train.sh configs/detection/mask-rcnn_convnext-b_fpn_1x_coco.py 8
-
-Hardware: 8 GPUs with 2 images each. Starts from the ImageNet weights of
-https://huggingface.co/timm/convnext_base.fb_in1k/resolve/main/model.safetensors
-in checkpoints/convnext_base.safetensors; another place:
---cfg-options model.backbone.init_cfg.checkpoint=PATH.
-Published (108 M parameters, 486 GFLOPs at 1280x800): box AP 47.0, mask AP 42.7;
-not measured here (as listed by Liu et al., "VMamba", NeurIPS 2024). The stochastic depth is
-that of mmdet's 3x config.
+bash tools/dist_train.sh configs/detection/mask-rcnn_convnext-b_fpn_1x_coco.py 8
 """
 
-_base_ = 'mask-rcnn_convnext-t_fpn_1x_coco.py'
+_base_ = [
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/convnext-b.py',
+    'mmdet::_base_/datasets/coco_instance.py',
+    '../_base_/schedules/mask-rcnn_swin-1x.py',
+    '../_base_/default_runtimes/detection.py',
+]
 
+# Unpublished: the stochastic depth of mmdet's 3x config.
 model = dict(
-    backbone=dict(
-        name='convnext_base',
-        init_cfg=dict(checkpoint='checkpoints/convnext_base.safetensors'),
-    ),
-    neck=dict(in_channels=[128, 256, 512, 1024]),
+    backbone=dict(_base_.backbone, drop_path_rate=0.4),
+    neck=dict(in_channels=_base_.widths),
 )

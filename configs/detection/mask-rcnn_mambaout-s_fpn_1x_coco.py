@@ -1,21 +1,17 @@
 """Mask R-CNN with MambaOut-S on COCO, 12 epochs by Swin's recipe.
 
-    bash tools/dist_train.sh configs/detection/mask-rcnn_mambaout-s_fpn_1x_coco.py 8
-
-Hardware: 8 GPUs with 2 images each. Starts from the ImageNet weights of
-https://huggingface.co/timm/mambaout_small.in1k/resolve/main/model.safetensors
-in checkpoints/mambaout_small.safetensors; another place:
---cfg-options model.backbone.init_cfg.checkpoint=PATH.
-Published (65 M parameters, 354 GFLOPs at 1280x800): box AP 47.4, mask AP 42.7;
-not measured here (Yu and Wang, "MambaOut", CVPR 2025).
+bash tools/dist_train.sh configs/detection/mask-rcnn_mambaout-s_fpn_1x_coco.py 8
 """
 
-_base_ = 'mask-rcnn_mambaout-t_fpn_1x_coco.py'
+_base_ = [
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/mambaout-s.py',
+    'mmdet::_base_/datasets/coco_instance.py',
+    '../_base_/schedules/mask-rcnn_swin-1x.py',
+    '../_base_/default_runtimes/detection.py',
+]
 
 model = dict(
-    backbone=dict(
-        name='mambaout_small',
-        drop_path_rate=0.4,
-        init_cfg=dict(checkpoint='checkpoints/mambaout_small.safetensors'),
-    ),
+    backbone=dict(_base_.backbone, drop_path_rate=0.4),
+    neck=dict(in_channels=_base_.widths),
 )

@@ -1,17 +1,17 @@
 """Mask R-CNN with MILA-S on COCO, 12 epochs with multi-scale crops.
 
-    bash tools/dist_train.sh configs/detection/mask-rcnn_mila-s_fpn_1x_coco.py 8
-
-Hardware: 8 GPUs with 2 images each. Starts from checkpoints/mila_small.pth, the ImageNet weights
-(https://cloud.tsinghua.edu.cn/f/0e5d0b1409d540aaa80c/?dl=1; another place:
---cfg-options model.backbone.init_cfg.checkpoint=PATH).
-Published (63 M parameters, 319 GFLOPs at 1280x800):
-box AP 49.2 (AP50 71.5, AP75 53.9), mask AP 44.2 (68.5, 47.2);
-not measured here (Han et al., NeurIPS 2024).
+bash tools/dist_train.sh configs/detection/mask-rcnn_mila-s_fpn_1x_coco.py 8
 """
 
-_base_ = 'mask-rcnn_mila-t_fpn_1x_coco.py'
+_base_ = [
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/mila-s.py',
+    '../_base_/datasets/coco_instance_ms-crop.py',
+    '../_base_/schedules/mask-rcnn_1x.py',
+    '../_base_/default_runtimes/detection.py',
+]
 
 model = dict(
-    backbone=dict(arch='small', init_cfg=dict(checkpoint='checkpoints/mila_small.pth')),
+    backbone=dict(_base_.backbone, drop_path_rate=0.1),
+    neck=dict(in_channels=_base_.widths),
 )

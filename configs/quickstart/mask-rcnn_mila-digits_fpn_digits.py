@@ -2,26 +2,26 @@
 
     python tools/train.py configs/quickstart/mask-rcnn_mila-digits_fpn_digits.py
 
-Hardware: 2 CPU cores. Data: python tools/make_digits.py --out data/digits
+Data: python tools/make_digits.py --out data/digits
 From scratch, unless a classifier's weights are given with --cfg-options
 model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=PATH
 """
 
 _base_ = [
-    '../_base_/models/mask-rcnn_mila_fpn.py',
-    '../_base_/models/mila_digits.py',
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/mila-digits.py',
     '../_base_/datasets/digits_instance.py',
     '../_base_/schedules/digits.py',
-    'mmdet::_base_/default_runtime.py',
+    '../_base_/default_runtimes/detection.py',
 ]
 
 model = dict(
-    backbone=dict(_delete_=True, type='MILA', arch=_base_.arch),
+    backbone=_base_.backbone,
     neck=dict(in_channels=_base_.widths, out_channels=64, num_outs=4),
     rpn_head=dict(
         in_channels=64,
         feat_channels=64,
-        anchor_generator=dict(scales=[8], strides=[4, 8, 16, 32]),
+        anchor_generator=dict(strides=[4, 8, 16, 32]),
     ),
     roi_head=dict(
         # Digits of 40 pixels are classified on stride 8, which sees all of them, not on stride 4.

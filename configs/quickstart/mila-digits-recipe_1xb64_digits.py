@@ -1,19 +1,22 @@
-"""The complete ImageNet recipe in small: plain digits at 32x32, one picture a sample, 20 epochs.
+"""The complete ImageNet recipe in small: plain digits at 32x32, one image per sample, 20 epochs.
 
     python tools/train.py configs/quickstart/mila-digits-recipe_1xb64_digits.py
 
-Hardware: 1 CPU core. Data: python tools/make_digits.py --out data/digits-plain --plain=1
+Data: python tools/make_digits.py --out data/digits-plain --plain=1
 --patch-size=32 --min-height=18 --max-height=28 --val-renderings=4 --train-scenes=1 --val-scenes=1
 Parts are left out by model.mixup=None, default_hooks.mesa=None, or both this and
 default_hooks.ema=None, in --cfg-options.
 """
 
-_base_ = './mila-digits_1xb64_digits.py'
+_base_ = [
+    '../_base_/models/classifier_mixup.py',
+    '../_base_/backbones/mila-digits.py',
+    '../_base_/datasets/imagenet_digits-plain.py',
+    '../_base_/schedules/digits_classification.py',
+    '../_base_/default_runtimes/classification.py',
+]
 
-model = dict(
-    model=dict(drop_path_rate=0.1),
-    mixup=dict(mixup_alpha=0.8, cutmix_alpha=1.0, prob=1.0, switch_prob=0.5, mode='batch'),
-)
+model = dict(model=dict(name='mila_tiny', num_classes=10, drop_path_rate=0.1, **_base_.arch))
 augment = dict(
     type='TimmTransform',
     is_training=True,
@@ -30,18 +33,11 @@ augment = dict(
 train_dataloader = dict(
     num_workers=1,
     dataset=dict(
-        data_root='data/digits-plain/imagenet/train',
-        indices=list(range(0, 5748, 4)),  # the first of four pictures of each sample
+        indices=list(range(0, 5748, 4)),  # the first of four images of each sample
         pipeline=[dict(type='ReadImage'), augment],
     ),
 )
-plain = dict(type='TimmTransform', input_size=32, crop_pct=1.0, interpolation='bicubic')
-val_dataloader = dict(
-    num_workers=1,
-    dataset=dict(
-        data_root='data/digits-plain/imagenet/val', pipeline=[dict(type='ReadImage'), plain]
-    ),
-)
+val_dataloader = dict(num_workers=1)
 test_dataloader = val_dataloader
 
 param_scheduler = [
@@ -49,7 +45,9 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min_ratio=1e-2, begin=2, end=20, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=20, val_interval=4)
-# The average of about 50 updates: the paper's reaches back farther than this training is long.
+# EMA over about 50 updates: the paper's decay reaches back farther than this training is long.
 default_hooks = dict(
-    ema=dict(type='EMA', decay=0.98, batch_size=64), mesa=dict(type='MESA', weight=1.0)
+    logger=dict(interval=20),
+    ema=dict(type='EMA', decay=0.98, batch_size=64),
+    mesa=dict(type='MESA', weight=1.0),
 )

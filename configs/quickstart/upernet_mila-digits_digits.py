@@ -2,23 +2,23 @@
 
     python tools/train.py configs/quickstart/upernet_mila-digits_digits.py
 
-Hardware: 2 CPU cores. Data: python tools/make_digits.py --out data/digits
+Data: python tools/make_digits.py --out data/digits
 From scratch, unless a classifier's weights are given with --cfg-options
 model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=PATH
 """
 
 _base_ = [
-    '../_base_/models/upernet_mila.py',
-    '../_base_/models/mila_digits.py',
+    '../_base_/models/upernet.py',
+    '../_base_/backbones/mila-digits.py',
     '../_base_/datasets/digits_semantic.py',
     '../_base_/schedules/digits.py',
-    'mmseg::_base_/default_runtime.py',
+    '../_base_/default_runtimes/segmentation.py',
 ]
 
-norm_cfg = dict(type='BN', requires_grad=True)
+norm_cfg = dict(type='BN')
 model = dict(
     data_preprocessor=dict(size=(128, 128)),
-    backbone=dict(_delete_=True, type='MILA', arch=_base_.arch),
+    backbone=_base_.backbone,
     decode_head=dict(
         in_channels=_base_.widths,
         channels=64,

@@ -1,23 +1,20 @@
 """UperNet with VMamba-B [s2l15] on ADE20K, 160,000 iterations with 512x512 crops.
 
-    bash tools/dist_train.sh configs/segmentation/upernet_vmamba-b_8xb2-160k_ade20k-512x512.py 8
-
-Hardware: 8 GPUs with 2 images each. Starts from the ImageNet weights of
-https://github.com/MzeroMiko/VMamba/releases/download/%23v2cls/vssm_base_0229_ckpt_epoch_237.pth
-in checkpoints/vmamba_base.pth; another place:
---cfg-options model.backbone.init_cfg.checkpoint=PATH.
-Published (122 M parameters, 1170 GFLOPs at 512x2048): mIoU 51.0, multi-scale with flip 51.6
-(`tools/test.py … --tta`); not measured here (Liu et al., "VMamba", NeurIPS 2024).
+bash tools/dist_train.sh configs/segmentation/upernet_vmamba-b_8xb2-160k_ade20k-512x512.py 8
 """
 
-_base_ = 'upernet_vmamba-t_8xb2-160k_ade20k-512x512.py'
+_base_ = [
+    '../_base_/models/upernet.py',
+    '../_base_/backbones/vmamba-b.py',
+    '../_base_/datasets/ade20k_8xb2.py',
+    '../_base_/schedules/upernet_160k.py',
+    '../_base_/default_runtimes/segmentation.py',
+]
 
 model = dict(
-    backbone=dict(
-        arch='base',
-        drop_path_rate=0.6,
-        init_cfg=dict(checkpoint='checkpoints/vmamba_base.pth'),
-    ),
-    decode_head=dict(in_channels=[128, 256, 512, 1024]),
-    auxiliary_head=dict(in_channels=512),
+    backbone=dict(_base_.backbone, drop_path_rate=0.6),
+    decode_head=dict(in_channels=_base_.widths),
+    auxiliary_head=dict(in_channels=_base_.widths[2]),
 )
+# The model names what does not decay besides norms: rates and steps of its scans.
+optim_wrapper = dict(constructor='TimmParamGroups')

@@ -1,21 +1,20 @@
 """UperNet with VMamba-S [s2l15] on ADE20K, 160,000 iterations with 512x512 crops.
 
-    bash tools/dist_train.sh configs/segmentation/upernet_vmamba-s_8xb2-160k_ade20k-512x512.py 8
-
-Hardware: 8 GPUs with 2 images each. Starts from the ImageNet weights of
-https://github.com/MzeroMiko/VMamba/releases/download/%23v2cls/vssm_small_0229_ckpt_epoch_222.pth
-in checkpoints/vmamba_small.pth; another place:
---cfg-options model.backbone.init_cfg.checkpoint=PATH.
-Published (82 M parameters, 1028 GFLOPs at 512x2048): mIoU 50.6, multi-scale with flip 51.2
-(`tools/test.py … --tta`); not measured here (Liu et al., "VMamba", NeurIPS 2024).
+bash tools/dist_train.sh configs/segmentation/upernet_vmamba-s_8xb2-160k_ade20k-512x512.py 8
 """
 
-_base_ = 'upernet_vmamba-t_8xb2-160k_ade20k-512x512.py'
+_base_ = [
+    '../_base_/models/upernet.py',
+    '../_base_/backbones/vmamba-s.py',
+    '../_base_/datasets/ade20k_8xb2.py',
+    '../_base_/schedules/upernet_160k.py',
+    '../_base_/default_runtimes/segmentation.py',
+]
 
 model = dict(
-    backbone=dict(
-        arch='small',
-        drop_path_rate=0.3,
-        init_cfg=dict(checkpoint='checkpoints/vmamba_small.pth'),
-    ),
+    backbone=dict(_base_.backbone, drop_path_rate=0.3),
+    decode_head=dict(in_channels=_base_.widths),
+    auxiliary_head=dict(in_channels=_base_.widths[2]),
 )
+# The model names what does not decay besides norms: rates and steps of its scans.
+optim_wrapper = dict(constructor='TimmParamGroups')

@@ -1,9 +1,6 @@
 """The empirical study on ImageNet-1k: CPE with causal token mixing, scanned row by row.
 
-    bash tools/dist_train.sh configs/study/study-cpe-causal_8xb128_in1k.py 8
-
-Hardware: 8 GPUs with 128 images each; with another number the learning rate follows.
-No figure is published for it; not measured here.
+bash tools/dist_train.sh configs/study/study-cpe-causal_8xb128_in1k.py 8
 """
 
 _base_ = './study-baseline_8xb128_in1k.py'

@@ -1,9 +1,6 @@
 """The empirical study on ImageNet-1k: a local term on the values (LePE).
 
-    bash tools/dist_train.sh configs/study/study-lepe_8xb128_in1k.py 8
-
-Hardware: 8 GPUs with 128 images each; with another number the learning rate follows.
-Published top-1: 81.6 % (Han et al., NeurIPS 2024); not measured here.
+bash tools/dist_train.sh configs/study/study-lepe_8xb128_in1k.py 8
 """
 
 _base_ = './study-baseline_8xb128_in1k.py'

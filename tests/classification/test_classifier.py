@@ -13,8 +13,7 @@ from timm.loss import SoftTargetCrossEntropy
 from torch._dynamo.testing import CompileCounter
 
 import classification  # noqa: F401  registers
-from classification.data import DataError
-from classification.weights import CheckpointError
+from classification.engine.errors import CheckpointError, DataError
 
 NANO = dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 2, 2, 2))
 MIXUP = dict(mixup_alpha=0.8, cutmix_alpha=1.0)

@@ -1,15 +1,18 @@
-"""EMA and MESA by hand, and what of them a checkpoint holds."""
+"""classification/hooks.py: EMA and MESA by hand, what checkpoints hold of them, classes."""
 
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import MODELS
+from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import BaseLoop
 
+from classification.engine.errors import DataError
+from classification.engine.loading import load_weights
+from classification.engine.runner import Runner
+from classification.engine.weights import read_checkpoint
 from classification.hooks import EMA, MESA
-from classification.runtime import Runner
-from classification.weights import load_weights, read_checkpoint
 
 FIXTURE = 'tests/fixtures/recipe.py'
 RECIPE = 'recipe'
@@ -169,3 +172,40 @@ def test_mesa_needs_the_average(fails, here, request):
     recipe = request.config.rootpath / FIXTURE
     sentence = fails('train', recipe, '--work-dir', 'w', '--cfg-options', 'default_hooks.ema=None')
     assert 'MESA' in sentence and 'default_hooks.mesa=None' in sentence
+
+
+class Loop(BaseLoop):
+    def __init__(self, classes, root):
+        dataset = SimpleNamespace(metainfo=dict(classes=classes), data_root=root)
+        self.dataloader = SimpleNamespace(dataset=dataset)
+
+    def run(self):
+        """Never called."""
+
+
+@pytest.mark.parametrize(
+    'train, val, message',
+    [
+        ('abc', 'abc', None),
+        ('abc', None, None),
+        (None, 'abc', None),
+        ('ab', 'ab', 'data/train has 2 classes, the model 3: set'),
+        (None, 'ab', 'data/val has 2 classes'),
+        ('abc', 'ab', 'data/val has 2 classes'),
+        ('abc', 'abd', r'data/val has other classes than data/train \(c, d\)'),
+        ('abc', 'acb', 'in another order'),
+    ],
+)
+def test_check_classes(train, val, message):
+    runner = SimpleNamespace(
+        model=SimpleNamespace(num_classes=3),
+        _train_loop=train and Loop(list(train), 'data/train'),
+        _val_loop=val and Loop(list(val), 'data/val'),
+        _test_loop=dict(type='a config, not built'),
+    )
+    hook = HOOKS.build(dict(type='CheckClasses'))
+    if message is None:
+        hook.before_run(runner)
+    else:
+        with pytest.raises(DataError, match=message):
+            hook.before_run(runner)

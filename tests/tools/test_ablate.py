@@ -1,45 +1,5 @@
-"""tools/ablate.py: each variant lacks its part and nothing else; the table."""
-
-from pathlib import Path
-
-import ablate
-import grid
-import pytest
-
-from classification.runtime import Runner
-
-ROOT = Path(__file__).parents[2]
+"""tools/ablate.py: what it refuses; what it runs is tested with classification/experiments."""
 
 
-@pytest.mark.parametrize('variant', ablate.VARIANTS)
-def test_a_variant_lacks_its_part_alone(variant, config, here):
-    options = {**ablate.VARIANTS[variant], 'train_cfg.max_epochs': 1}
-    runner = Runner.from_cfg(config('recipe', **options))
-    hooks = {type(hook).__name__ for hook in runner.hooks}
-    present = {name for name in ('EMA', 'MESA') if name in hooks}
-    present |= {'mixup'} if runner.model.mixup else set()
-    assert (
-        present
-        == {
-            'complete': {'EMA', 'MESA', 'mixup'},
-            'without MESA': {'EMA', 'mixup'},
-            'without EMA': {'mixup'},
-            'without mixup': {'EMA', 'MESA'},
-        }[variant]
-    )
-
-
-def test_its_config_has_all_of_the_recipe():
-    cfg = grid.Grid(ROOT / ablate.DIGITS, ablate.VARIANTS, 1).cfg('complete')
-    assert cfg.default_hooks.ema.type == 'EMA'
-    assert cfg.default_hooks.mesa.type == 'MESA'
-    assert cfg.model.mixup and cfg.model.label_smoothing and cfg.model.model.drop_path_rate
-
-
-def test_table():
-    ours = {'accuracy/top1': [80.0, 90.0], 'accuracy/ema_top1': [91.0, 91.0]}
-    without = {'accuracy/top1': [80.0, 80.0], 'accuracy/ema_top1': []}
-    lines = ablate.table({'complete': ours, 'without EMA': without}).splitlines()
-    assert lines[0] == '| recipe, 2 seeds | top-1 | top-1 of the average (EMA) |'
-    assert lines[2] == '| complete | 85.0 ± 7.1 | 91.0 ± 0.0 |'
-    assert lines[3] == '| without EMA | 80.0 ± 0.0 |  |'
+def test_errors(fails):
+    assert 'configs/nowhere.py does not exist' in fails('ablate', 'configs/nowhere.py')

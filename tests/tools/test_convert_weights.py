@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 
 import classification  # noqa: F401  registers its models
+from classification.engine.weights import read_checkpoint, read_weights
 from classification.models import MILA
-from classification.weights import CheckpointError, read_checkpoint, read_weights
 
 ROOT = Path(__file__).parents[2]
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
@@ -141,19 +141,7 @@ def test_other_models(name, args, convert, fails):
         assert 'has no official format' in fails('convert_weights', *official)
 
 
-@pytest.mark.parametrize('name', ['mila_small', 'vmamba_tiny_s2l5', 'study_rope'])
-def test_the_model_of_a_file_without_a_config(name, script):
-    """Released sizes by names and shapes; several of the study's rows share theirs: --name."""
-    with torch.device('meta'):
-        state = timm.create_model(name, num_classes=7).state_dict()
-    weights = classification.weights.Weights(state, 'file.pth', False, False)
-    named = ['--name', name] if name == 'study_rope' else []
-    tool = script('convert_weights')
-    args = tool.parse_args(['file.pth', '--to', 'timm', '--out', 'a.pth', *named])
-    assert tool.model_args(args, weights) == dict(name=name, num_classes=7)
-
-
-def test_nothing_is_overwritten_or_left_half(script, convert, official, fails, monkeypatch):
+def test_nothing_is_overwritten_or_left_half(convert, official, fails, monkeypatch):
     Path('a.pth').write_text('mine')
     arguments = (*official, '--to', 'timm', '--out')
     assert 'a.pth exists and is not overwritten' in fails('convert_weights', *arguments, 'a.pth')
@@ -165,11 +153,10 @@ def test_nothing_is_overwritten_or_left_half(script, convert, official, fails, m
         Path(path).write_text('half')
         raise OSError('No space left on device')
 
-    tool = script('convert_weights')
-    monkeypatch.setattr(tool.torch, 'save', full)
+    monkeypatch.setattr(torch, 'save', full)
     before = set(Path().iterdir())
     with pytest.raises(OSError, match='No space'):
-        tool.convert(tool.parse_args([*arguments, 'c.pth']))
+        convert(*arguments, 'c.pth')
     assert set(Path().iterdir()) == before
 
 
@@ -213,20 +200,3 @@ def test_refused(arguments, sentence, convert, fails):
     Path('other.py').write_text("model = dict(type='MaskRCNN')")
     assert sentence in fails('convert_weights', *arguments)
     assert not {path.name for path in Path().iterdir()} - {'plain.pth', 'other.py'}
-
-
-def test_the_set_asked_for(tmp_path):
-    average, training = {'a': torch.ones(1)}, {'a': torch.zeros(1)}
-    wrapped = {'module.a': training['a'], 'steps': torch.tensor(3)}
-    for content in (
-        dict(model=training, state_dict_ema=average),  # official
-        dict(state_dict=average, ema_state_dict=wrapped),  # MMEngine
-    ):
-        torch.save(content, tmp_path / 'both.pth')
-        for ema, expected in ((None, average), (True, average), (False, training)):
-            found = read_weights(tmp_path / 'both.pth', ema=ema)
-            assert found.state_dict == expected
-            assert (found.is_ema, found.has_both) == (ema is not False, True)
-    torch.save(dict(model_ema=average), tmp_path / 'one.pth')
-    with pytest.raises(CheckpointError, match=r'one.pth holds averaged \(EMA\) weights only'):
-        read_weights(tmp_path / 'one.pth', ema=False)

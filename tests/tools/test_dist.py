@@ -12,8 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from classification.runtime import _join_slurm
-from classification.weights import read_checkpoint
+from classification.engine.weights import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 CLASSIFICATION = ROOT / 'tests/fixtures/classification.py'
@@ -183,19 +182,6 @@ def test_what_slurm_is_asked_for(shell, here):
     assert said.endswith('tools/train.py c.py --work-dir w --resume --launcher=slurm\n')
 
 
-def test_place_of_a_process_under_slurm():
-    env = dict(
-        SLURM_PROCID='9',
-        SLURM_LOCALID='1',
-        SLURM_NTASKS='16',
-        SLURM_JOB_ID='40071',
-        MASTER_ADDR='node1',
-    )
-    _join_slurm(env)
-    assert (env['RANK'], env['LOCAL_RANK'], env['WORLD_SIZE']) == ('9', '1', '16')
-    assert (env['MASTER_ADDR'], env['MASTER_PORT']) == ('node1', '10071')
-
-
 def test_processes_without_slurm(fails, monkeypatch):
     assert '--launcher slurm is for srun' in fails(
         'test', 'classification', 'x', '--launcher', 'slurm'
@@ -236,20 +222,3 @@ def test_an_error_is_said_once_and_without_a_traceback(shell, here):
 def test_arguments_that_are_missing(script, args, expected, shell):
     code, _, err = shell(script, *args)
     assert code == 2 and expected in err
-
-
-def test_where_processes_meet(script):
-    place = script('launch').place
-    assert place({}) == ['--standalone', '--local-addr=127.0.0.1']
-    assert place({'PORT': '29501'}) == ['--master-addr=127.0.0.1', '--master-port=29501']
-    nodes = {'NNODES': '2', 'NODE_RANK': '1', 'MASTER_ADDR': 'host'}
-    assert place(nodes) == [
-        '--nnodes=2',
-        '--node-rank=1',
-        '--master-addr=host',
-        '--master-port=29500',
-    ]
-    with pytest.raises(SystemExit, match='NODE_RANK is not set'):
-        place({'NNODES': '2', 'MASTER_ADDR': 'host'})
-    with pytest.raises(SystemExit, match='number of processes is x'):
-        script('launch').main('x', 'train.py')

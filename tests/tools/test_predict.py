@@ -6,12 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
 from PIL import Image
 from pycocotools.coco import COCO
-
-from classification.runtime import UsageError
 
 SCENES = 'data/digits/coco/val2017'
 NAMES = [f'{i:012d}' for i in range(1, 5)]
@@ -118,59 +114,3 @@ def test_unreadable_images_are_named_and_the_others_done(trained, fails, here):
         f'images/{NAMES[1]}.png, images/{NAMES[2]}.png cannot be read: replace or leave out.'
     )
     assert sorted(p.stem for p in (here / 'out/masks').iterdir()) == [NAMES[0], NAMES[3]]
-
-
-@pytest.mark.parametrize(
-    'patterns, names',
-    [
-        (['a'], ['x', 'deep/y']),
-        (['a/x.png', 'b/z.jpg'], ['x', 'z']),
-        (['a/**/*.png'], ['x', 'deep/y']),
-        (['a/x.png', 'a/x.png', './a/x.png'], ['x']),
-        (['a/[1].png'], ['[1]']),
-    ],
-)
-def test_names_are_paths_below_what_was_given(patterns, names, script, here):
-    for path in ('a/x.png', 'a/deep/y.png', 'b/z.jpg', 'b/notes.txt'):
-        (here / path).parent.mkdir(parents=True, exist_ok=True)
-        (here / path).touch()
-    if '[1]' in names:
-        (here / 'a/[1].png').touch()
-    found = script('predict').find_images(patterns)
-    assert sorted(map(str, found.values())) == sorted(names)
-    assert all(path.is_file() and path.stem == name.name for path, name in found.items())
-
-
-@pytest.mark.parametrize(
-    'patterns, expected',
-    [
-        (['a/none.png'], 'a/none.png is no image'),
-        (['notes.txt'], 'notes.txt is no image'),
-        (['a', 'b'], 'b/x.png and a/x.jpg would be written to one file'),
-    ],
-)
-def test_images_that_cannot_be_found_or_told_apart(patterns, expected, script, here):
-    for path in ('a/x.jpg', 'b/x.png', 'notes.txt'):
-        (here / path).parent.mkdir(parents=True, exist_ok=True)
-        (here / path).touch()
-    with pytest.raises(UsageError, match=expected):
-        script('predict').find_images(patterns)
-
-
-def test_classes_come_from_the_checkpoint_else_from_the_config(script, here):
-    cfg = Config(
-        dict(
-            test_dataloader=dict(
-                dataset=dict(type='ImageFolder', metainfo=dict(classes=['a', 'b']))
-            )
-        )
-    )
-    find = script('predict').find_classes
-    torch.save({'meta': {'dataset_meta': {'classes': ('c',), 'palette': [[1, 2, 3]]}}}, 'own.pth')
-    torch.save({'x': torch.zeros(1)}, 'plain.pth')
-    assert find(cfg, 'own.pth') == (('c',), [(1, 2, 3)])
-    classes, palette = find(cfg, 'plain.pth')
-    assert classes == ['a', 'b'] and len(set(palette)) == 2
-    del cfg.test_dataloader.dataset['metainfo']
-    with pytest.raises(UsageError, match='plain.pth nor .* names the classes'):
-        find(cfg, 'plain.pth')

@@ -9,22 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from classification.curves import read_scalar
-from classification.weights import read_checkpoint
+from classification.engine.weights import read_checkpoint
+from classification.visualization.curves import read_scalar
+from tests.helpers import FIXTURES, ROOT, assert_same_training
 
-ROOT = Path(__file__).parents[2]
-FIXTURES = ROOT / 'tests/fixtures'
 RECIPE = FIXTURES / 'recipe.py'
 
 
 def assert_same(one, other):
-    """Everything of two checkpoints but times and paths: weights to log of losses and rates."""
-    assert one.keys() == other.keys()
-    for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
-        a, b = (torch.utils._pytree.tree_flatten(file.get(name)) for file in (one, other))
-        assert a[1] == b[1]
-        for x, y in zip(a[0], b[0], strict=True):
-            assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y, name
+    """All but times and paths: state, position, and the log of losses and rates."""
+    assert_same_training(one, other)
     for name in ('epoch', 'iter', 'seed'):
         assert one['meta'][name] == other['meta'][name]
     for name in ('train/loss', 'train/lr'):
@@ -148,15 +142,6 @@ def test_only_with_the_average_that_was_trained(whole, trained, fails, here):
         'default_hooks.mesa=None',
     )
     assert 'epoch_1.pth cannot be resumed without averaging the weights' in sentence
-
-
-def test_the_last_checkpoint_is_found_without_its_pointer(script, here):
-    folder = here / 'w'
-    folder.mkdir()
-    for time, name in enumerate(('epoch_1.pth', 'interrupted.pth', 'best_x_epoch_9.pth')):
-        (folder / name).touch()
-        os.utime(folder / name, (time, time))
-    assert script('train').last_checkpoint(folder).name == 'interrupted.pth'
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""tools/study.py: what is trained, what is complete, the table; the whole at a tiny size."""
+"""tools/study.py: counts and speed alone; the whole at a tiny size."""
 
 import json
 import os
@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import study
 from PIL import Image
-
-from classification.models import ROWS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / 'configs/study/study-baseline_1xb64_digits.py'
@@ -25,25 +22,6 @@ TINY = [
     'train_cfg.val_interval=1',
     'param_scheduler.1.end=1',
 ]
-
-
-def test_rows_are_the_config_with_another_model():
-    one = study.Study(study.parse_args([str(CONFIG), '--rows', 'rope', 'ape']))
-    assert list(one.variants) == ['baseline', 'rope', 'ape']
-    assert one.cfg('rope').model.model.name == 'study_rope'
-    assert one.cfg().model.model.name == one.cfg('baseline').model.model.name == 'study_baseline'
-
-
-def test_table():
-    results = {
-        'baseline': dict(params=136458, flops=3.48e6, speed=1, top1=[50.0, 52.0]),
-        'mamba': dict(params=28.3e6, flops=4.5e9, speed=0.5, top1=[90.0, 90.0]),
-    }
-    header, _, baseline, mamba = study.study_report.table(results, ROWS).splitlines()
-    assert 'top-1, 2 seeds' in header and 'top-1 (published)' in header
-    here, published = '136 k | 3.48 M | 1.00 | 51.0 ± 1.4', '28 M | 4.5 G | 1.00 | 77.6'
-    assert baseline == f'| baseline | {here} | {published} |'
-    assert mamba == '| mamba | 28.3 M | 4.5 G | 0.50 | 90.0 ± 0.0 |  |  |  |  |'
 
 
 def test_without_seeds_counts_and_speed_alone(here, run, capsys):

@@ -10,11 +10,11 @@ from PIL import Image
 from timm.data import create_transform
 
 from classification.classifier import ImageClassifier
-from classification.weights import read_weights
+from classification.engine.weights import read_weights
+from tests.helpers import LAST
 
 VALIDATION = Path('data/digits/imagenet/val')
 TASKS = ('classification', 'detection', 'segmentation')
-LAST = dict(classification='epoch_2.pth', detection='epoch_2.pth', segmentation='iter_6.pth')
 
 
 def validation(folder):
@@ -59,10 +59,13 @@ def test_a_checkpoint_has_the_metrics_of_its_training(task, trained, run, here, 
         assert picture.size == (640, 320)  # enlarged, the truth and the prediction
 
 
-def test_both_sets_of_a_file_in_one_pass(trained, run, here, capfd):
+def test_both_sets_of_a_file_in_one_pass(trained, run, here, capfd, monkeypatch):
     """The metrics of training's own validation, of its weights and of their average."""
     folder = trained('recipe')
+    opened, load = [], torch.load
+    monkeypatch.setattr(torch, 'load', lambda path, **kw: opened.append(path) or load(path, **kw))
     metrics = run('test', 'recipe', folder / 'epoch_4.pth')
+    assert len(opened) == 1
     expected = validation(folder)
     assert set(metrics) == {f'accuracy/{name}' for name in ('top1', 'top5', 'ema_top1', 'ema_top5')}
     for name, value in metrics.items():

@@ -1,4 +1,4 @@
-"""tools/tokens.py: the numbers of the MambaOut article, and tokens counted by hand."""
+"""tools/tokens.py: the numbers of the MambaOut article, and its refusals."""
 
 import json
 
@@ -30,26 +30,6 @@ def test_the_article(run, capsys, tmp_path, model, threshold, long):
     answer = 'yes' if long[1] else 'no'
     assert f'| {model} | 800x1280 | 1-12 | 4000 | {threshold // 6} | {threshold} | {answer}' in text
     assert json.loads((tmp_path / 'new' / 'tokens.json').read_text()) == rows
-
-
-@pytest.mark.parametrize(
-    'model',
-    [
-        'convnext_atto',
-        'configs/quickstart/upernet_mila-digits_digits.py',
-        'configs/quickstart/mila-digits_1xb64_digits.py',
-    ],
-)
-def test_stages(run, model):
-    """Four stages; sides are rounded as the model rounds them: 100 is 25, 13 (12), 7 (6), 4 (3)."""
-    widths = (40, 80, 160, 320) if model == 'convnext_atto' else (32, 64, 128, 256)
-    sides = (25, 12, 6, 3) if model == 'convnext_atto' else (25, 13, 7, 4)
-    rows = run('tokens', model, '--sizes', 100)
-    assert [row['stage'] for row in rows] == ['1', '2', '3', '4']
-    assert [row['channels'] for row in rows] == list(widths)
-    assert [row['tokens'] for row in rows] == [side**2 for side in sides]
-    for row, side, width in zip(rows, sides, widths, strict=True):
-        assert row['ratio'] == side**2 / (6 * width)
 
 
 @pytest.mark.parametrize(

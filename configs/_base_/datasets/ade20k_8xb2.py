@@ -1,9 +1,9 @@
-"""ADE20K with 2 images a GPU; the multi-scale test resizes from 2048x512, as published."""
+"""ADE20K with 2 images per GPU; the multi-scale test resizes from 2048x512, as published."""
 
 _base_ = 'mmseg::_base_/datasets/ade20k.py'
 
 train_dataloader = dict(batch_size=2)
-# mmseg's own scales the image as it is on disk, which ADE20K's many sizes turn into another test.
+# mmseg's own scales each image from its size on disk; ADE20K's sizes vary, so that is another test.
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(

@@ -1,25 +1,10 @@
 """Scenes of handwritten digits in COCO's layout, from `python tools/make_digits.py`."""
 
-_base_ = 'mmdet::_base_/datasets/coco_instance.py'
+_base_ = ['mmdet::_base_/datasets/coco_instance.py', './digits_classes.py']
 
 data_root = 'data/digits/coco/'
-metainfo = dict(
-    classes=('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'),
-    palette=[
-        (230, 25, 75),
-        (60, 180, 75),
-        (255, 225, 25),
-        (0, 130, 200),
-        (245, 130, 48),
-        (145, 30, 180),
-        (70, 240, 240),
-        (240, 50, 230),
-        (210, 245, 60),
-        (250, 190, 190),
-    ],
-)
 
-# Never flipped: a mirrored digit is none.
+# Never flipped: a mirrored digit is no digit.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
@@ -39,12 +24,12 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(data_root=data_root, metainfo=metainfo, pipeline=train_pipeline),
+    dataset=dict(data_root=data_root, metainfo=_base_.metainfo, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(data_root=data_root, metainfo=metainfo, pipeline=test_pipeline),
+    dataset=dict(data_root=data_root, metainfo=_base_.metainfo, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')

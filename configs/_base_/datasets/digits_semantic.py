@@ -1,6 +1,6 @@
 """Scenes of handwritten digits in ADE20K's layout, from `python tools/make_digits.py`."""
 
-_base_ = 'mmseg::_base_/datasets/ade20k.py'
+_base_ = ['mmseg::_base_/datasets/ade20k.py', './digits_classes.py']
 
 dataset = dict(
     type='BaseSegDataset',
@@ -8,36 +8,12 @@ dataset = dict(
     img_suffix='.png',
     reduce_zero_label=True,
     metainfo=dict(
-        classes=(
-            'background',
-            'zero',
-            'one',
-            'two',
-            'three',
-            'four',
-            'five',
-            'six',
-            'seven',
-            'eight',
-            'nine',
-        ),
-        palette=[
-            (120, 120, 120),
-            (230, 25, 75),
-            (60, 180, 75),
-            (255, 225, 25),
-            (0, 130, 200),
-            (245, 130, 48),
-            (145, 30, 180),
-            (70, 240, 240),
-            (240, 50, 230),
-            (210, 245, 60),
-            (250, 190, 190),
-        ],
+        classes=('background', *_base_.metainfo.classes),
+        palette=[(120, 120, 120), *_base_.metainfo.palette],
     ),
 )
 
-# Never flipped: a mirrored digit is none.
+# Never flipped: a mirrored digit is no digit.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
@@ -62,7 +38,6 @@ tta_pipeline = [
     ),
 ]
 train_dataloader = dict(
-    batch_size=4,
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler'),

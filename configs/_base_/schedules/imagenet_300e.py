@@ -9,8 +9,8 @@ optim_wrapper = dict(
     paramwise_cfg=dict(flat_decay_mult=0.0),
     clip_grad=dict(max_norm=5.0),
 )
-# The learning rate, and with it the first and the last, is for 512 images an update, those of all
-# processes and of optim_wrapper.accumulative_counts batches.
+# The learning rates (peak, first and last) are for 512 images per update, summed over all processes
+# and optim_wrapper.accumulative_counts batches.
 auto_scale_lr = dict(enable=True, base_batch_size=512)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, end=20, convert_to_iter_based=True),

@@ -1,9 +1,7 @@
 """MILA against the official model, and as timm and torch expect a model to behave."""
 
-import copy
 import json
 import math
-import pickle
 from collections import OrderedDict
 from pathlib import Path
 
@@ -16,8 +14,9 @@ from timm.optim import param_groups_layer_decay
 from torch import nn
 
 import classification  # noqa: F401 - registers the models
-from classification.models import ARCHS, MILA, linear_attention
+from classification.models import MILA, MILA_ARCHS
 from classification.models.mila import Block
+from classification.models.ops import rotary
 
 DATA = Path(__file__).parents[2] / 'data'
 PARAMETERS = {'tiny': 24.392, 'small': 43.015, 'base': 95.984}  # millions, as published
@@ -34,8 +33,8 @@ def oracle():
 @pytest.fixture
 def tables(monkeypatch):
     """An empty cache of rotary tables."""
-    monkeypatch.setattr(linear_attention, '_TABLES', OrderedDict())
-    return linear_attention._TABLES
+    monkeypatch.setattr(rotary, '_TABLES', OrderedDict())
+    return rotary._TABLES
 
 
 def official_model(oracle):
@@ -75,7 +74,7 @@ def test_classifier_equals_the_official_one(oracle):
     assert error(x.grad, oracle['grad_input']) <= 1e-5
 
 
-@pytest.mark.parametrize('arch', ARCHS)
+@pytest.mark.parametrize('arch', MILA_ARCHS)
 def test_names_shapes_and_sizes_are_the_released_ones(arch):
     with torch.device('meta'):
         model = timm.create_model(f'mila_{arch}')
@@ -97,14 +96,6 @@ def test_state_is_real_and_bound_to_no_resolution():
     for size in (64, 96):
         model(images(size, size))
         assert {name: t.shape for name, t in model.state_dict().items()} == state
-
-
-def test_rotary_buffers_of_released_files_are_dropped_wherever_the_model_sits():
-    buffers = {'0.layers.2.blocks.1.attn.rope.rotations': torch.zeros(4, 4, 16, 2)}
-    for model in (nano(), copy.deepcopy(nano()), pickle.loads(pickle.dumps(nano()))):
-        whole = nn.Sequential(model)
-        whole.load_state_dict({**whole.state_dict(), **buffers})
-    assert len(buffers) == 1  # the caller's dict is its own
 
 
 # Sizes, types, layouts
@@ -219,7 +210,7 @@ def test_drop_path_rises_linearly_over_all_blocks():
 def test_block_compiles_without_graph_breaks(backend):
     torch.manual_seed(0)
     block, x = Block(8, 2), torch.randn(2, 4, 6, 8)
-    table = linear_attention.rotary_table(4, 6, 8, 'cpu')
+    table = rotary.rotary_table(4, 6, 8, 'cpu')
     torch._dynamo.reset()
     compiled = torch.compile(block, fullgraph=True, backend=backend)
     expected = torch.autograd.grad(block(x, table).sum(), block.parameters())
@@ -305,7 +296,7 @@ def create(**kwargs):
 
 
 def test_timm_lists_the_models():
-    assert set(timm.list_models('mila_*')) == {f'mila_{arch}' for arch in ARCHS}
+    assert set(timm.list_models('mila_*')) == {f'mila_{arch}' for arch in MILA_ARCHS}
     with pytest.raises(RuntimeError, match='No pretrained weights exist for mila_tiny'):
         create(pretrained=True)
 

@@ -2,10 +2,8 @@
 
 import json
 import math
-import re
 from pathlib import Path
 
-import mmengine.registry
 import pytest
 import timm
 import torch
@@ -16,10 +14,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import classification  # noqa: F401 - registers the models
-from classification.models import VMamba, vmamba
-from classification.models.unified import ForgetGate, recurrence
-from classification.models.vmamba import ARCHS, ORDERS, Block, SelectiveScan2d, selective_scan
-from classification.weights import CheckpointError, load_weights
+from classification.models import VMAMBA_ARCHS, VMamba
+from classification.models.ops import selective_scan
+from classification.models.vmamba import Block, SelectiveScan2d
 
 DATA = Path(__file__).parents[2] / 'data'
 PARAMETERS = {'tiny': 30, 'tiny_s2l5': 31, 'small': 50, 'base': 89}  # millions, as published
@@ -92,7 +89,7 @@ def test_official_gradient_is_the_derivative(oracle, case):
     assert slope.item() == pytest.approx(expected, abs=5e-5 * case['grad_input'].norm().item())
 
 
-@pytest.mark.parametrize('arch', ARCHS)
+@pytest.mark.parametrize('arch', VMAMBA_ARCHS)
 def test_names_shapes_and_sizes_are_the_released_ones(arch):
     with FakeTensorMode(), FlopCounterMode(display=False) as counter, torch.no_grad():
         model = timm.create_model(f'vmamba_{arch}').eval()
@@ -162,60 +159,11 @@ def test_scan_equals_its_equations(size, ssm_ratio):
     )
 
 
-def scan_arguments():
-    torch.manual_seed(0)
-    x, delta = torch.randn(2, 2, 4, 6, 3, dtype=torch.float64)
-    A, D = -torch.rand(4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
-    B, C = torch.randn(2, 2, 4, 6, 1, dtype=torch.float64)
-    return x, delta, A, B, C, D
-
-
-def test_scan_is_the_unified_operator_with_an_order_a_head():
-    x, delta, A, B, C, D = scan_arguments()
-    step = F.softplus(delta)
-    expected = recurrence(
-        C, B, x, delta=step, a=ForgetGate(step, -A[:, None]), D=D[:, None], normalise=False
-    )
-    torch.testing.assert_close(selective_scan(x, delta, A, B, C, D), expected)
-
-
-def test_scan_remembers_and_forgets():
-    """A decay of 1 sums up 10,000 tokens, a decay of 0 keeps the last."""
-    x = torch.ones(1, 4, 10_000, 2)
-    one, D = torch.ones(1, 4, 10_000, 1), torch.zeros(4, 2)
-    delta = torch.full_like(x, math.log(math.e - 1))  # Δ = 1
-    y = selective_scan(x, delta, torch.full((4, 2), -1e-12), one, one, D)
-    torch.testing.assert_close(y[0, 0, :, 0], torch.arange(1, 10_001.0))
-    y = selective_scan(x, delta, torch.full((4, 2), -1e3), one, one, D)
-    torch.testing.assert_close(y, x)
-
-
-def mamba_ssm_scan(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):
-    """What mamba_ssm's selective_scan_fn computes, in its layout.
-
-    u, delta (B, channels, N), A (channels, states), B, C (B, groups, states, N), D (channels).
-    """
-    assert all(t.is_contiguous() for t in (u, delta, A, B, C, D)) and delta_softplus
-    B, C = (t.repeat_interleave(u.shape[1] // t.shape[1], dim=1) for t in (B, C))
-    delta, h, y = F.softplus(delta), 0, []
-    for i in range(u.shape[-1]):
-        step = delta[..., i, None]
-        h = torch.exp(step * A) * h + step * B[..., i] * u[..., i, None]
-        y.append((C[..., i] * h).sum(-1) + D * u[..., i])
-    return torch.stack(y, dim=-1)
-
-
-def test_kernel_is_given_its_layout(monkeypatch):
-    monkeypatch.setattr(vmamba, 'scan_kernel', mamba_ssm_scan)
-    y = vmamba._kernel_scan(*scan_arguments())
-    torch.testing.assert_close(y, selective_scan(*scan_arguments()))
-
-
 @pytest.mark.parametrize('device', ['cuda', 'cpu'])
 def test_kernel_is_used_on_cuda(monkeypatch, device):
     calls = []
     monkeypatch.setattr(
-        vmamba, 'scan_kernel', lambda u, *args, **kwargs: calls.append(u.shape) or u
+        selective_scan, 'scan_kernel', lambda u, *args, **kwargs: calls.append(u.shape) or u
     )
     with FakeTensorMode(), torch.device(device):
         assert SelectiveScan2d(8, 2.0)(torch.empty(2, 3, 5, 8)).shape == (2, 3, 5, 8)
@@ -329,103 +277,6 @@ def test_arguments_that_change_training_alone(change):
     torch.testing.assert_close(before.eval()(images()), after.eval()(images()))
 
 
-# Released files
-
-
-def older(state_dict):
-    """The names and shapes of the older files."""
-    old = {}
-    for name, value in state_dict.items():
-        name = name.removeprefix('classifier.')
-        if name.endswith(('x_proj.weight', 'dt_projs.weight')):
-            name = name.replace('.weight', '_weight')
-            value = value.unflatten(0, (len(ORDERS), -1))
-        old[name] = value
-    return old
-
-
-def newer(state_dict):
-    """The same as kernels of 1x1 convolutions."""
-    linear = re.compile(r'(in_proj|out_proj|x_proj|dt_projs|fc1|fc2)\.weight$')
-    return {
-        name: value[:, :, None, None] if linear.search(name) else value
-        for name, value in state_dict.items()
-    }
-
-
-@pytest.fixture(params=[dict, older, newer], ids=['current', 'older', 'newer'])
-def released(request):
-    return request.param
-
-
-def test_older_and_newer_files_differ(oracle):
-    state = oracle['s1']['checkpoint']['model']
-    old = older(state)
-    assert old['layers.2.blocks.0.op.dt_projs_weight'].shape == (4, 32, 2)
-    assert old['norm.weight'].shape == (64,) and 'head.bias' in old
-    assert newer(state)['layers.0.blocks.0.mlp.fc1.weight'].shape == (32, 8, 1, 1)
-
-
-@pytest.mark.parametrize('place', ['', '0.', 'a.b.'])
-def test_any_naming_loads_wherever_the_model_sits(oracle, released, place):
-    state = oracle['s1']['checkpoint']['model']
-    model = nano(num_classes=10)
-    whole = model
-    for name in reversed(place.split('.')[:-1]):
-        whole = nn.ModuleDict({name: whole})
-    file = {place + name: value for name, value in released(state).items()}
-    names = list(file)
-    whole.load_state_dict(file)
-    torch.testing.assert_close(model.state_dict(), dict(state), rtol=0, atol=0)
-    assert list(file) == names  # the caller's dict is its own
-
-
-def test_loads_through_timm_the_loader_and_init_cfg(oracle, released, tmp_path):
-    state = oracle['s1']['checkpoint']['model']
-    path = str(tmp_path / 'released.pth')
-    torch.save(dict(model=released(state), epoch=1), path)
-    config = dict(NANO, num_classes=10)
-
-    model = timm.create_model('vmamba_tiny', checkpoint_path=path, **config)
-    torch.testing.assert_close(model.state_dict(), dict(state), rtol=0, atol=0)
-
-    model = nano(num_classes=10)
-    load_weights(model, path)
-    torch.testing.assert_close(model.state_dict(), dict(state), rtol=0, atol=0)
-
-    dense = mmengine.registry.MODELS.build(
-        dict(type='VMamba', arch=NANO, init_cfg=dict(type='Pretrained', checkpoint=path))
-    )
-    dense.init_weights()
-    for name, value in dense.state_dict().items():
-        if not name.startswith('outnorm'):
-            torch.testing.assert_close(value, state[name], rtol=0, atol=0)
-
-    around = nn.ModuleDict(dict(backbone=nano(num_classes=10)))  # as an ImageClassifier
-    load_weights(around, path)
-    torch.testing.assert_close(around.backbone.state_dict(), dict(state), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize(
-    'change, message',
-    [
-        (lambda s: s.pop('layers.1.blocks.0.op.Ds'), r'1 missing \(layers.1.blocks.0.op.Ds\)'),
-        (lambda s: s.update(head_weight=s['head.weight']), r'1 unexpected \(head_weight\)'),
-        (lambda s: s.update({'head.bias': torch.zeros(7)}), r'head.bias is \(7,\)'),
-        (
-            lambda s: s.update({'layers.0.blocks.0.op.x_proj_weight': torch.zeros(4, 5, 8)}),
-            r'op.x_proj.weight is \(20, 8\), the model has \(12, 8\)',
-        ),
-    ],
-)
-def test_files_that_differ_are_refused(oracle, tmp_path, change, message):
-    state = older(oracle['s1']['checkpoint']['model'])
-    change(state)
-    torch.save(state, tmp_path / 'other.pth')
-    with pytest.raises(CheckpointError, match=message):
-        load_weights(nano(num_classes=10), tmp_path / 'other.pth')
-
-
 # timm's interface: the rest of it is MILA's, of the same class
 
 
@@ -435,7 +286,7 @@ def create(**kwargs):
 
 
 def test_timm_default_cfg_describes_the_model():
-    assert set(timm.list_models('vmamba_*')) == {f'vmamba_{arch}' for arch in ARCHS}
+    assert set(timm.list_models('vmamba_*')) == {f'vmamba_{arch}' for arch in VMAMBA_ARCHS}
     model = create().eval()
     cfg = model.default_cfg
     assert f'{cfg["first_conv"]}.weight' in model.state_dict()

@@ -1,0 +1,16 @@
+"""Dense backbones; importing this registers them with MMEngine: `dict(type='MILA', ...)`."""
+
+from .dense import DenseModel
+from .linear_swin import LinearSwinBackbone
+from .mila import MILABackbone
+from .timm_model import TimmBackbone, TimmModel
+from .vmamba import VMambaBackbone
+
+__all__ = [
+    'DenseModel',
+    'LinearSwinBackbone',
+    'MILABackbone',
+    'TimmBackbone',
+    'TimmModel',
+    'VMambaBackbone',
+]

@@ -1,0 +1,191 @@
+"""The benchmark's tables and figures, from its results: the dict that `measure.run` returns."""
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import zoo
+from ..visualization.figures import plots, save
+from ..visualization.tables import markdown as table
+from .sizes import size_text
+
+Row = dict[str, Any]  # a measured case, as `measure.summary` gives it
+
+SETTING = ('model', 'batch', 'precision', 'mode', 'run')
+
+
+def _series(cases: Sequence[Row]) -> dict[tuple, list[Row]]:
+    """Measured cases that differ in the size alone: {setting: [case, ...] by pixels}."""
+    series = defaultdict(list)
+    for case in sorted(cases, key=_pixels):
+        if not case['error']:
+            series[tuple(case[key] for key in SETTING)].append(case)
+    return series
+
+
+def _pixels(case: Row) -> int:
+    return case['size'][0] * case['size'][1]
+
+
+def growth(cases: Sequence[Row]) -> list[Row]:
+    """Exponents p of cost ~ pixels^p, fitted to each model's sizes where there are two or more.
+
+    Returns:
+        [dict(model, batch, precision, mode, run, time=p, memory=p or None)].
+    """
+    rows = []
+    for setting, points in _series(cases).items():
+        if len({_pixels(point) for point in points}) > 1:
+            time, memory = (_exponent(points, key) for key in ('median', 'memory'))
+            rows.append(dict(zip(SETTING, setting, strict=True), time=time, memory=memory))
+    return rows
+
+
+def _exponent(points: Sequence[Row], key: str) -> float | None:
+    if not all(point[key] for point in points):
+        return None
+    logs = np.log([(_pixels(point), point[key]) for point in points])
+    return float(np.polyfit(*logs.T, 1)[0])
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The results as Markdown: where they were measured, every case, growth with the pixels."""
+    # A column for what differs, a word in the heading for what does not.
+    cases = result['cases']
+    differing = [key for key in SETTING[1:] if len({case[key] for case in cases}) > 1]
+    common = [f'{key} {cases[0][key]}' for key in SETTING[1:] if key not in differing]
+    parts = [_heading(result, common), _case_table(cases, differing)]
+    if result['growth']:
+        parts.append('Cost grows with the pixels to the power of:')
+        parts.append(_growth_table(result['growth'], differing))
+    return '\n\n'.join(parts) + '\n'
+
+
+def _heading(result: Mapping[str, Any], common: Sequence[str]) -> str:
+    machine = result['machine']
+    peaks = ', '.join(f'{value / 1e9:.0f} GFLOP/s in {p}' for p, value in result['peak'].items())
+    return (
+        f'Measured on {machine["device"]} with torch {machine["torch"]}, {machine["date"]}'
+        f'{"".join(f", {word}" for word in common)}; a matrix product reaches {peaks} '
+        '(a multiply-add is two FLOPs).'
+    )
+
+
+def _case_table(cases: Sequence[Row], differing: Sequence[str]) -> str:
+    costs = ('median (ms)', 'p95 (ms)', 'spread', 'images/s', 'of the peak', 'memory (MB)')
+    counts = ('parameters', 'GFLOPs per image')
+    rows = []
+    for case in cases:
+        cells = [_name(case['model']), size_text(case['size'])]
+        cells += [case[key] for key in differing]
+        cells += [_number(case['params'], 1e-6, '.1f', ' M'), _number(case['flops'], 1e-9, '.1f')]
+        if case['error']:
+            cells += [f'not measured: {case["error"].replace("|", "/")}', *[''] * (len(costs) - 1)]
+        else:
+            cells += [
+                _number(case['median'], 1e3, '.1f'),
+                _number(case['p95'], 1e3, '.1f'),
+                _number(case['spread'], 1e2, '.0f', ' %'),
+                _number(case['images_s'], 1, '.4g'),
+                _number(case.get('peak_share'), 1e2, '.0f', ' %'),
+                _number(case['memory'], 1e-6, '.0f'),
+            ]
+        rows.append(cells)
+    return table(('model', 'size', *differing, *counts, *costs), rows)
+
+
+def _growth_table(growth: Sequence[Row], differing: Sequence[str]) -> str:
+    rows = [
+        [
+            _name(row['model']),
+            *(row[key] for key in differing),
+            *(_number(row[key], 1, '.2f') for key in ('time', 'memory')),
+        ]
+        for row in growth
+    ]
+    return table(('model', *differing, 'time', 'memory'), rows)
+
+
+def _name(model: str) -> str:
+    """A model's name; that of a config is its file's, without the ending."""
+    return Path(model).stem if model.endswith('.py') else model
+
+
+def _number(value: float | None, factor: float, fmt: str, unit: str = '') -> str:
+    return '' if value is None else f'{value * factor:{fmt}}{unit}'
+
+
+def scaling_figure(path: str | os.PathLike, result: Mapping[str, Any]) -> None:
+    """Time and memory against pixels, both logarithmic, one line per model and setting.
+
+    Nothing is written where no model was measured at two sizes or more.
+    """
+    series = {k: v for k, v in _series(result['cases']).items() if len(v) > 1}
+    if not series:
+        return
+    figure, axes = plots(1, 2, (11, 4.5))
+    for setting, points in series.items():
+        for ax, key, factor in zip(axes[0], ('median', 'memory'), (1, 1e-6), strict=True):
+            known = [point for point in points if point[key]]
+            ax.loglog(
+                [_pixels(p) for p in known],
+                [p[key] * factor for p in known],
+                marker='o',
+                label=_label(setting, series),
+            )
+    for ax, label in zip(axes[0], ('seconds per batch (median)', 'peak memory (MB)'), strict=True):
+        ax.set(xlabel='pixels per image', ylabel=label)
+        ax.grid(alpha=0.3, which='both')
+    axes[0, 0].legend(fontsize=8)
+    figure.suptitle(f'Measured on {result["machine"]["device"]}, {result["machine"]["date"]}')
+    save(figure, path, dpi=110)
+
+
+def accuracy_figure(path: str | os.PathLike, result: Mapping[str, Any]) -> None:
+    """Published top-1 against the measured time per image at 224x224, one line per family.
+
+    The published figures are those of the metafiles; nothing is written where no model has one.
+    """
+    series = {} if result['dense'] else _accuracies(result['cases'])
+    if not series:
+        return
+    figure, axes = plots(1, 1, (6.5, 4.5))
+    ax = axes[0, 0]
+    for setting, points in series.items():
+        ax.plot(*zip(*sorted(points), strict=True), marker='o', label=_label(setting, series))
+    ax.set(
+        xlabel='measured milliseconds per image at 224x224',
+        ylabel='published ImageNet top-1 (%), not measured here',
+        title=f'{result["machine"]["device"]}, {result["machine"]["date"]}',
+    )
+    ax.title.set_fontsize(10)
+    ax.legend(fontsize=8)
+    save(figure, path, dpi=110)
+
+
+def _accuracies(cases: Sequence[Row]) -> dict[tuple, list[tuple[float, float]]]:
+    """(family, setting) -> (milliseconds per image, published top-1) of its models."""
+    published = zoo.published_top1(zoo.models())
+    series = defaultdict(list)
+    for setting, points in _series(cases).items():
+        for family, known in published.items():
+            for point in points:
+                if point['model'] in known and tuple(point['size']) == (224, 224):
+                    seconds = point['median'] / point['batch']
+                    series[(family, *setting[1:])].append((1e3 * seconds, known[point['model']]))
+    return series
+
+
+def _label(setting: tuple, series: Mapping[tuple, Any]) -> str:
+    """The first entry of a setting, the model, and of the others those that differ."""
+    first, *others = setting
+    differ = [
+        f'batch {value}' if isinstance(value, int) else value
+        for i, value in enumerate(others, 1)
+        if len({s[i] for s in series}) > 1
+    ]
+    return ', '.join([_name(first), *differ])

@@ -1,0 +1,141 @@
+"""Labelled images in a .tar or .zip, read in place.
+
+timm's own readers of archives are not used: they keep open files, which workers then share, and
+write an index beside the data.
+"""
+
+import os
+import posixpath
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import IO
+
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from ..engine.errors import DataError
+from .folder import label_classes
+
+# A file in an archive: its name in a zip, (offset, size) in bytes in a tar.
+Member = str | tuple[int, int]
+
+
+@DATASETS.register_module()
+class ImageArchive(BaseDataset):
+    """The images of a .tar or .zip, with the names that ImageFolder's files have: CLASS/**/*.jpeg.
+
+    A single top folder is skipped. A tar of one tar per class (ILSVRC2012_img_train.tar) works too.
+    Nothing is unpacked: an image is read where it lies in the file.
+
+    Args:
+        data_root: the archive of one split, such as data/imagenet/train.tar.
+        pipeline, metainfo, **: as ImageFolder.
+
+    Raises:
+        DataError: no such archive, one that cannot be read in place, no image in it, or a class
+            that is not in `classes`.
+    """
+
+    def load_data_list(self) -> list[dict]:
+        """One dict(img_path, gt_label, archive, member) per image, in ImageFolder's order."""
+        archive = str(self.data_root or '')
+        members = {posixpath.normpath(name): member for name, member in list_archive(archive)}
+        for name in list(members):  # what file systems and zip programs add beside the images
+            if any(part[0] == '.' or part == '__MACOSX' for part in name.split('/')):
+                del members[name]
+        depth = min((name.count('/') for name in members), default=0)
+        if not depth:
+            raise DataError(
+                f'{archive} has no images ({" ".join(IMG_EXTENSIONS)}), or some '
+                'outside of folders: expected CLASS/NAME.'
+            )
+        tops = {name.partition('/')[0] for name in members}
+        if len(tops) == 1 and depth > 1:
+            members = {name.partition('/')[2]: member for name, member in members.items()}
+        labels = label_classes(self, {name.partition('/')[0] for name in members}, archive)
+        names = sorted(
+            members, key=lambda name: (labels[name.partition('/')[0]], *posixpath.split(name))
+        )
+        return [
+            dict(
+                img_path=f'{archive}/{name}',
+                gt_label=labels[name.partition('/')[0]],
+                archive=archive,
+                member=members[name],
+            )
+            for name in names
+        ]
+
+
+def list_archive(path: str) -> list[tuple[str, Member]]:
+    """(name, member) of the images in a .tar or .zip, for `read_member`.
+
+    Raises:
+        DataError: the file is missing, or no such archive.
+    """
+    if not os.path.isfile(path):
+        raise DataError(
+            f'Archive {path} does not exist: put it there or set data_root to where it is.'
+        )
+    try:
+        if path.lower().endswith('.zip'):
+            with zipfile.ZipFile(path) as archive:
+                found = [(name, name) for name in archive.namelist()]
+        else:
+            with open(path, 'rb') as file:
+                found = list(_list_tar(file))
+    except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
+        reason = f'{type(error).__name__}: {error}'
+        raise DataError(
+            f'{path} is damaged, or no .zip and no uncompressed .tar ({reason}): make it again.'
+        ) from None
+    return [(name, member) for name, member in found if name.lower().endswith(IMG_EXTENSIONS)]
+
+
+def _list_tar(file: IO[bytes], start: int = 0) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(name, (offset, size) in bytes) of the files in a tar and in the tars in it, as folders.
+
+    `start` is the offset of `file` in the outermost tar.
+    """
+    file.seek(0)
+    with tarfile.open(fileobj=file, mode='r:') as tar:
+        while info := tar.next():
+            tar.members = []  # tarfile's list would take a gigabyte for all of ImageNet
+            if not info.isreg():
+                continue
+            offset = start + info.offset_data
+            if info.name.lower().endswith('.tar'):
+                with tar.extractfile(info) as inner:
+                    for name, member in _list_tar(inner, offset):
+                        yield f'{info.name[:-4]}/{name}', member
+            else:
+                yield info.name, (offset, info.size)
+
+
+def read_member(path: str, member: Member) -> bytes:
+    """Content of a file in an archive, as `list_archive` lists it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if isinstance(member, str):
+        try:
+            return _open_zip(path, os.getpid()).read(member)
+        # Damaged, removed meanwhile, or of a kind that Python does not unpack, such as encrypted.
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+            raise OSError(str(error)) from None
+    offset, size = member
+    # Opened each time: workers that share a file would move each other's offset.
+    with open(path, 'rb') as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+@lru_cache(maxsize=4)
+def _open_zip(path: str, process: int) -> zipfile.ZipFile:
+    """A zip kept open for one process, since its list of files takes long to read."""
+    return zipfile.ZipFile(path)

@@ -1,0 +1,71 @@
+"""Labelled images in a folder of one folder per class."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS
+from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
+from ..engine.errors import DataError
+
+
+@DATASETS.register_module()
+class ImageFolder(BaseDataset):
+    """The images of `data_root/CLASS/**/*.jpeg` (and .png, …), classes in alphabetical order.
+
+    Args:
+        data_root: folder of one split, such as data/imagenet/train.
+        pipeline: transforms of dict(img_path, gt_label).
+        metainfo: dict(classes=…), a list or a file with one name per line, fixes the classes and
+            their order; without it a class that has no folder would shift the labels of others.
+        **: see mmengine.dataset.BaseDataset.
+
+    Raises:
+        DataError: no such folder, no classes in it, a class that is empty or not in `classes`.
+    """
+
+    def load_data_list(self) -> list[dict]:
+        """One dict(img_path, gt_label) per image, in the order of classes and file names."""
+        root = Path(self.data_root or '')
+        if not root.is_dir():
+            raise DataError(
+                f'Image folder {root} does not exist: put the dataset there or set '
+                'data_root to where it is.'
+            )
+        folders = sorted(f.name for f in root.iterdir() if f.is_dir() and f.name[0] != '.')
+        if not folders:
+            raise DataError(f'{root} has no folders: expected one for each class of images.')
+        labels = label_classes(self, folders, root)
+        samples = make_dataset(str(root), labels, extensions=IMG_EXTENSIONS, allow_empty=True)
+        found = {label for _, label in samples}
+        for name in folders:
+            if labels[name] not in found:
+                raise DataError(
+                    f'{root / name} holds no image ({" ".join(IMG_EXTENSIONS)}): '
+                    'add some or remove the folder.'
+                )
+        return [dict(img_path=path, gt_label=label) for path, label in samples]
+
+
+def label_classes(
+    dataset: BaseDataset, names: Iterable[str], source: str | os.PathLike
+) -> dict[str, int]:
+    """Name of each class -> its label; without metainfo the names are the classes.
+
+    Args:
+        dataset: whose metainfo is asked for the classes, or else told them.
+        names: classes that were found.
+        source: where, for the error.
+
+    Raises:
+        DataError: metainfo does not know one of the names.
+    """
+    classes = dataset._metainfo.setdefault('classes', sorted(names))
+    if unknown := sorted(set(names) - set(classes)):
+        raise DataError(
+            f'{os.path.join(source, unknown[0])} is none of the {len(classes)} classes '
+            'that metainfo names: rename or remove it.'
+        )
+    return {name: classes.index(name) for name in names}

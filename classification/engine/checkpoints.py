@@ -1,0 +1,150 @@
+"""Checkpoints of a training: written whole, read safely, resumed exactly."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.runner import BaseLoop, IterBasedTrainLoop
+from mmengine.runner import Runner as MMRunner
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+from torch import Tensor
+
+from .distributed import unwrapped
+from .errors import CheckpointError, shorten_list
+from .files import atomic
+from .loading import load_weights
+from .weights import Weights, read_checkpoint
+
+
+class SkippedBatches:
+    """An endless iterator of batches whose first `count` are None.
+
+    On resume MMEngine calls next() once per finished iteration and drops what it gets: None for
+    those, so that nothing is loaded.
+    """
+
+    def __init__(self, batches: Iterator, count: int):
+        self.batches = batches
+        self.count = count
+
+    def __next__(self) -> Any:
+        if self.count:
+            self.count -= 1
+            return None
+        return next(self.batches)
+
+
+class CheckpointedRunner(MMRunner):
+    """MMEngine's Runner that reads checkpoints safely, writes them whole and resumes exactly."""
+
+    def start_from(self, weights: Weights) -> None:
+        """Load these weights, which were read already, instead of the config's `load_from`."""
+        self._load_from = weights
+
+    def load_checkpoint(
+        self,
+        filename: str | Path | Weights,
+        map_location: Any = 'cpu',
+        strict: bool = True,
+        revise_keys: Any = (),
+    ) -> dict[str, Any]:
+        """Load weights of any format strictly, or to resume a whole checkpoint of training.
+
+        Raises:
+            CheckpointError: the file is not usable or does not fit the model.
+        """
+        if self._resume:
+            return self._load_training(filename)
+        model = unwrapped(self.model)
+        load_weights(model, filename)
+        checkpoint = dict(state_dict=model.state_dict())
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        return checkpoint
+
+    def _load_training(self, filename: str | Path) -> dict[str, Any]:
+        """Model, EMA weights and buffers from a checkpoint of training, all of which is returned.
+
+        Raises:
+            CheckpointError: as `load_checkpoint`.
+        """
+        checkpoint = read_checkpoint(filename)
+        lacking = {'meta', 'state_dict', 'optimizer', 'message_hub'} - set(checkpoint)
+        if lacking:
+            raise CheckpointError(
+                f'{filename} cannot be resumed, it has no {shorten_list(sorted(lacking))}: give a '
+                'checkpoint of this training, or start from its weights with load_from.'
+            )
+        # MMEngine would run this text as Python.
+        checkpoint['meta'].pop('config', None)
+        averaging = any(type(hook).__name__ in ('EMA', 'EMAHook') for hook in self.hooks)
+        if 'ema_state_dict' in checkpoint and not averaging:
+            raise CheckpointError(
+                f'{filename} cannot be resumed without averaging the weights, as it was trained: '
+                "add the config's EMA hook, or start from its average with load_from."
+            )
+        try:
+            # The hooks first: EMA's puts the EMA weights and those in training where they belong.
+            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+            unwrapped(self.model).load_state_dict(checkpoint['state_dict'])
+        except RuntimeError as error:
+            reason = ' '.join(str(error).split())
+            raise CheckpointError(
+                f'{filename} does not fit this config, from which it was not trained: '
+                f'{reason[:300]}'
+            ) from None
+        statistics = checkpoint['meta'].pop('statistics', [])
+        if len(statistics) == self.world_size:  # else all processes keep those of the first
+            for own, saved in zip(self._statistics(), statistics[self.rank], strict=True):
+                for name, value in saved.items():
+                    own[name].copy_(value)
+        self.logger.info(f'Resuming from {filename}')
+        return checkpoint
+
+    def resume(self, filename: str | Path, *args: Any, **kwargs: Any) -> None:
+        """As MMEngine's, and what was trained on is skipped without being read."""
+        self._resume = True
+        super().resume(filename, *args, **kwargs)
+        loop = self.train_loop
+        batches = loop.dataloader.batch_sampler
+        if not isinstance(loop, IterBasedTrainLoop):
+            batches.skip = loop.iter - loop.epoch * len(batches)  # saved within an epoch
+        elif isinstance(batches.sampler, InfiniteSampler):
+            # The workers started by the loop have drawn ahead: begin anew.
+            batches.sampler.indices = batches.sampler._indices_of_rank()
+            batches.skip = loop.iter
+            iterator = _InfiniteDataloaderIterator(loop.dataloader)
+            loop.dataloader_iterator = SkippedBatches(iterator, loop.iter)
+
+    def _statistics(self) -> list[dict[str, Tensor]]:
+        """Buffers of the model and of its EMA copies, which each process has of its own."""
+        averages = [hook.average for hook in self.hooks if hasattr(hook, 'average')]
+        statistics = []
+        for module in (self.model, *averages):
+            trained = dict(module.named_parameters())
+            state = module.state_dict().items()
+            statistics.append({name: value for name, value in state if name not in trained})
+        return statistics
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """As MMEngine's, but whole or not at all: an interruption leaves the previous file."""
+        if self.distributed:
+            own = [{n: value.cpu() for n, value in part.items()} for part in self._statistics()]
+            kwargs['meta'] = {**(kwargs.get('meta') or {}), 'statistics': all_gather_object(own)}
+        path = Path(out_dir, filename)
+        # MMEngine writes in the first process alone.
+        with atomic(path) if is_main_process() else nullcontext(path) as unfinished:
+            super().save_checkpoint(out_dir, unfinished.name, *args, **kwargs)
+
+    def dump_config(self) -> None:
+        """Do nothing: MMEngine asks while it builds, and no failed start or test may write."""
+
+    def load_or_resume(self) -> None:
+        """As MMEngine's; nothing is in the way of training any more, and its config is saved."""
+        super().load_or_resume()
+        if isinstance(self._load_from, Weights):
+            self._load_from = None  # their memory is free again
+        if isinstance(self._train_loop, BaseLoop):
+            super().dump_config()

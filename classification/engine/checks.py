@@ -1,0 +1,56 @@
+"""Checks of a config's data before anything is built; frameworks leave them out or do them late."""
+
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from .dataset_configs import dataset_paths, leaf_datasets
+from .distributed import local_rank
+from .errors import DataError
+from .task import task_of
+
+# The cure for data that is not there, by a part of its path.
+_CURES = {
+    'digits': 'make it with `python tools/make_digits.py --out data/digits`.',
+    'coco': 'COCO goes to data/coco/{annotations,train2017,val2017}, or set data_root.',
+    'ade': 'ADE20K goes to data/ade/ADEChallengeData2016/{images,annotations}/'
+    '{training,validation}, or set data_root.',
+    'imagenet': 'ImageNet goes to data/imagenet/{train,val}/<class>/, or set data_root.',
+}
+
+
+def check_data(cfg: Config, *splits: str) -> None:
+    """Fail before anything is built where the datasets of `splits` ('train', …) do not fit cfg.
+
+    Raises:
+        DataError: a file or folder is missing, or the task finds that file and config disagree.
+    """
+    if local_rank():  # the files are large, and every process would say the same
+        return
+    task = task_of(cfg)
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader')
+        if loader is None:
+            continue
+        with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
+            for dataset in leaf_datasets(loader['dataset']):
+                folders, ann_file = dataset_paths(dataset)
+                for path in (*folders, *filter(None, [ann_file])):
+                    require(path)
+                task.check_dataset(dataset, registry.get(dataset['type']))
+        evaluators = cfg.get(f'{split}_evaluator') or []
+        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+            if evaluator.get('ann_file'):
+                require(evaluator['ann_file'])
+
+
+def require(path: str) -> None:
+    """Raise DataError, with the cure, where a local path does not exist."""
+    if '://' in path or not path or os.path.exists(path):
+        return
+    parts = Path(path).parts
+    cures = [cure for name, cure in _CURES.items() if name in parts]
+    cures.append('put the dataset there or set data_root in the config.')
+    raise DataError(f'{Path(path)} does not exist: {cures[0]}')

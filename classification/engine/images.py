@@ -1,0 +1,67 @@
+"""Image files: found by name, read for drawing, and named where they cannot be read."""
+
+import glob
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from .errors import DataError, UsageError
+
+
+def find_images(patterns: Iterable[str | os.PathLike]) -> dict[Path, Path]:
+    """{image path: its name in an output folder, without suffix}, in the order found, each once.
+
+    Args:
+        patterns: files, folders (searched in depth) and globs. A name is the path below the folder
+            that was given, or that all images of a glob share.
+
+    Raises:
+        UsageError: a pattern finds nothing, or two images would be written to one file.
+    """
+    names = {}
+    for pattern in map(os.fspath, patterns):
+        path = Path(pattern)
+        found = path.rglob('*') if path.is_dir() else map(Path, glob.glob(pattern, recursive=True))
+        if path.is_file():  # whatever its name looks like to glob
+            found = [path]
+        found = sorted(p for p in found if p.suffix.lower() in IMG_EXTENSIONS and p.is_file())
+        if not found:
+            raise UsageError(f'{pattern} is no image ({" ".join(IMG_EXTENSIONS)}) and holds none.')
+        root = path if path.is_dir() else os.path.commonpath([p.parent for p in found])
+        names.update({p: p.relative_to(root).with_suffix('') for p in found})
+    taken = {}
+    for path, name in names.items():
+        other = taken.setdefault(name, path)
+        if other.resolve() != path.resolve():
+            raise UsageError(
+                f'{path} and {other} would be written to one file: predict them one after another.'
+            )
+    return {taken[name]: name for name in taken}
+
+
+def read_picture(path: str | os.PathLike) -> np.ndarray:
+    """An image file as (H, W, 3) uint8, RGB, turned as its EXIF data say: so mmcv reads it."""
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+def check_image(path: str | os.PathLike) -> None:
+    """Raise DataError where a file is missing or cannot be read as an image."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except FileNotFoundError:
+        raise DataError(f'Image {path} does not exist: put it there or unlist it.') from None
+    except Exception as error:  # damaged files make PIL raise anything
+        raise unreadable_image(path, error) from None
+
+
+def unreadable_image(path: str | os.PathLike, error: Exception) -> DataError:
+    """The error of an image file that `error` says cannot be read."""
+    return DataError(
+        f'{path} cannot be read as an image ({type(error).__name__}): replace or remove the file.'
+    )

@@ -1,0 +1,110 @@
+"""MMEngine's Runner, changed where it fails or is not safe.
+
+That is: several processes without a GPU, random numbers that do not depend on the workers
+(`samples`), schedules while gradients accumulate (`schedules`), checkpoints and resuming
+(`checkpoints`), SIGTERM (`stopping`).
+"""
+
+import copy
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.dist import is_distributed
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import revert_sync_batchnorm
+from mmengine.runner import BaseLoop
+from mmengine.runner import Runner as MMRunner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from .checkpoints import CheckpointedRunner
+from .distributed import local_rank
+from .errors import UsageError
+from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations
+from .schedules import ScheduledRunner, StepSchedulers
+from .stopping import StopOnSignal, outlive_stop
+
+
+class Runner(CheckpointedRunner, ScheduledRunner):
+    """MMEngine's Runner that runs on a CPU too, reads checkpoints safely and resumes exactly."""
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """As MMEngine's, whose launcher needs a GPU: without one the processes talk by gloo."""
+        if self._launcher == 'pytorch' and not is_distributed():
+            if not torch.cuda.is_available():
+                torch.distributed.init_process_group('gloo')
+            elif local_rank() >= torch.cuda.device_count():
+                raise UsageError(
+                    f'Process {local_rank() + 1} of this machine has no GPU, there are '
+                    f'{torch.cuda.device_count()}: start as many processes as GPUs.'
+                )
+        super().setup_env(env_cfg)
+
+    def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
+        """As MMEngine's; an argument that the model refuses is an error of the config."""
+        try:
+            return super().build_model(model)
+        except ValueError as error:
+            raise UsageError(f'The model of the config cannot be built: {error}') from error
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """As MMEngine's, which gives each process a GPU and keeps SyncBN, which needs one."""
+        if self.distributed and not torch.cuda.is_available():
+            model = revert_sync_batchnorm(model)
+            model_wrapper_cfg = {
+                'broadcast_buffers': False,
+                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
+                **(model_wrapper_cfg or {}),
+                'device_ids': None,
+            }
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """As MMEngine's, of a ReproducibleDataset with a PositionedBatchSampler."""
+        config = copy.deepcopy(dataloader)
+        config['dataset'] = dict(type=ReproducibleDataset, dataset=config['dataset'], seed=seed)
+        config['batch_sampler'] = dict(
+            type=PositionedBatchSampler,
+            batch_sampler=config.get('batch_sampler'),
+            drop_last=config.pop('drop_last', False),
+            accumulated=config.pop('accumulated', 1),
+        )
+        loader = MMRunner.build_dataloader(config, seed, diff_rank_seed)
+        loader.worker_init_fn = partial(outlive_stop, loader.worker_init_fn)
+        return loader
+
+    def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """As MMEngine's; with `drop_last` an epoch holds whole updates of the weights."""
+        if isinstance(self._train_dataloader, dict) and isinstance(self.optim_wrapper, dict):
+            accumulated = self.optim_wrapper.get('accumulative_counts', 1)
+            self._train_dataloader = dict(self._train_dataloader, accumulated=accumulated)
+        return super().build_train_loop(loop)
+
+    def train(self) -> nn.Module:
+        """As MMEngine's; told to stop by SIGTERM it can be resumed from there."""
+        with self._stop:
+            return super().train()
+
+    def register_hooks(
+        self,
+        default_hooks: dict[str, Any] | None = None,
+        custom_hooks: list[Any] | None = None,
+    ) -> None:
+        """As MMEngine's, with the hook that seeds each iteration; any default may be None."""
+        default_hooks = {name: hook or Hook() for name, hook in (default_hooks or {}).items()}
+        schedule = default_hooks.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
+        if schedule == dict(type='ParamSchedulerHook'):
+            default_hooks['param_scheduler'] = StepSchedulers()
+        super().register_hooks(default_hooks, custom_hooks)
+        self.register_hook(SeedIterations())
+        self._stop = StopOnSignal()
+        self.register_hook(self._stop)
+        for hook in self.hooks:
+            # CheckpointHook deletes the oldest file before it writes the next: of a single one,
+            # a crash in between would leave no checkpoint.
+            if isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1:
+                hook.max_keep_ckpts = 2

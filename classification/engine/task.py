@@ -1,0 +1,163 @@
+"""What the engine asks of a task. Importing a task's package registers its answers.
+
+The engine knows no task: a config's `default_scope` names it, and `task_of` finds it. Each package
+(`classification`, `detection`, `segmentation`) calls `register_task` once with a subclass of Task.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
+from PIL.Image import Image
+from torch import nn
+
+from ..visualization.drawing import Colour
+from .errors import UsageError
+from .weights import Weights
+
+
+class ResultsWriter(Protocol):
+    """Keeps the predictions of many images in files for programs."""
+
+    def add(self, path: Path, name: Path, sample: Any) -> None:
+        """Take the prediction of the image at `path`, which the results call `name`."""
+
+    def finish(self) -> None:
+        """Write what is not written yet."""
+
+
+class Task:
+    """The answers of a task that is not known: nothing to check, and nothing can be drawn.
+
+    Attributes:
+        count_shape: (height, width) of the image with which the task's papers count FLOPs.
+        training_forwards: FLOPs of a training step over those of a test-time forward, None where
+            the two cannot be compared.
+        image_keys: where a dataset's info of a sample has paths of images.
+        cpu_amp_refusal: why mixed precision cannot train on a CPU; None where it can.
+    """
+
+    count_shape: tuple[int, int] | None = None
+    training_forwards: int | None = 3
+    image_keys: tuple[str, ...] = ('img_path',)
+    cpu_amp_refusal: str | None = None
+
+    def check_dataset(self, dataset: Mapping[str, Any], cls: type) -> None:
+        """Raise DataError where a dataset's files and its config, for class `cls`, disagree."""
+
+    def check_sample(self, dataset: Any, sample: Mapping[str, Any], index: int) -> None:
+        """Raise DataError where sample `index`, as the pipeline gave it, cannot be used.
+
+        `dataset` is a `samples.ReproducibleDataset`.
+        """
+
+    def prepare_evaluation(
+        self, cfg: Config, input_size: int | None = None, crop_pct: float | None = None
+    ) -> None:
+        """Change `cfg` for evaluation: the test images' size in pixels, and the share kept.
+
+        Raises:
+            UsageError: the task's images have no such size.
+        """
+        if input_size is not None or crop_pct is not None:
+            raise UsageError(
+                f'--input-size and --crop-pct are for classifiers, unlike {cfg.filename}: '
+                'change its test_pipeline.'
+            )
+
+    def evaluation_hooks(self, cfg: Config, weights: Weights) -> Sequence[Hook]:
+        """Hooks with which a file's weights are evaluated."""
+        return ()
+
+    def draw_prediction(
+        self,
+        image: np.ndarray,
+        sample: Any,
+        classes: Sequence[str],
+        palette: Sequence[Colour],
+        score_thr: float = 0.3,
+    ) -> Image:
+        """A model's prediction over an image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            sample: what `test_step` gave for it.
+            classes, palette: a name and an RGB colour for each class.
+            score_thr: instances below it are left out.
+
+        Returns:
+            The picture, a small image enlarged by a whole number.
+        """
+        raise self._unknown('draw')
+
+    def draw_truth(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """The annotation of a sample over an image, as `draw_prediction`; else the image alone."""
+        raise self._unknown('draw')
+
+    def results_writer(
+        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> ResultsWriter:
+        """What keeps predictions in the folder `out`."""
+        raise self._unknown('write results of')
+
+    def noise_batch(
+        self,
+        cfg: Config,
+        model: nn.Module,
+        batch: int,
+        size: tuple[int, int],
+        training: bool = False,
+    ) -> list:
+        """Random inputs of `model(*inputs, mode='tensor')`, or with random truth of mode 'loss'.
+
+        Args:
+            cfg: config of the model.
+            model: built from it.
+            batch: number of images.
+            size: (height, width) of the images in pixels.
+            training: with truth.
+        """
+        raise self._unknown('make inputs for')
+
+    def freeze_values(self, model: nn.Module) -> None:
+        """Replace what depends on values, which tensors without values lack, before counting.
+
+        The replacements return results of the full size; the model is of no other use afterwards.
+        """
+
+    def _unknown(self, what: str) -> UsageError:
+        return UsageError(
+            f'No package that this config imports can {what} its task: add the one of its '
+            'default_scope to custom_imports, such as detection or segmentation.'
+        )
+
+
+_TASKS: dict[str, Task] = {}
+
+
+def register_task(scope: str, task: Task) -> None:
+    """Let `task` answer for configs with this `default_scope`.
+
+    Raises:
+        ValueError: another task answers for it.
+    """
+    known = _TASKS.setdefault(scope, task)
+    if type(known) is not type(task):
+        raise ValueError(f'{type(known).__name__} already answers for {scope}.')
+
+
+def task_of(cfg: Mapping[str, Any]) -> Task:
+    """The task of a config, by its `default_scope`; of an unknown one a plain Task."""
+    return _TASKS.get(cfg.get('default_scope') or 'mmengine') or Task()
+
+
+def current_task() -> Task:
+    """The task of the run of this process, by MMEngine's current scope."""
+    scope = DefaultScope.get_current_instance()
+    return task_of(dict(default_scope=scope and scope.scope_name))

@@ -1,0 +1,5 @@
+"""Metrics; importing this registers them with MMEngine."""
+
+from .metrics import Accuracy
+
+__all__ = ['Accuracy']

@@ -1,0 +1,1 @@
+"""Operators below the models, each fast form beside its reference `naive_...`."""

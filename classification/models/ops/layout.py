@@ -1,0 +1,43 @@
+"""Layouts of an image's features: channels last for convolutions, orders of tokens for scans."""
+
+from torch import Tensor, nn
+
+DIRECTIONS = ('row', 'row_back', 'column', 'column_back')
+
+
+def conv_nhwc(conv: nn.Module, x: Tensor) -> Tensor:
+    """Apply a convolution to features laid out as (B, H, W, C).
+
+    The permuted view is channels_last, so that the convolution copies no layout.
+
+    Args:
+        conv: (B, C, H, W) -> (B, C', H', W').
+        x: (B, H, W, C).
+
+    Returns:
+        (B, H', W', C').
+    """
+    return conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def to_sequence(x: Tensor, direction: str) -> Tensor:
+    """Image (B, H, W, ...) -> its tokens (B, H W, ...) in the order of one of DIRECTIONS.
+
+    Raises:
+        ValueError: an unknown direction.
+    """
+    if direction not in DIRECTIONS:
+        raise ValueError(f'Direction {direction!r} is none of {", ".join(DIRECTIONS)}.')
+    if direction.startswith('column'):
+        x = x.transpose(1, 2)
+    x = x.flatten(1, 2)
+    return x.flip(1) if direction.endswith('back') else x
+
+
+def to_image(x: Tensor, direction: str, height: int, width: int) -> Tensor:
+    """The tokens (B, H W, ...) that `to_sequence` ordered -> their image (B, H, W, ...)."""
+    if direction.endswith('back'):
+        x = x.flip(1)
+    if direction.startswith('column'):
+        return x.unflatten(1, (width, height)).transpose(1, 2)
+    return x.unflatten(1, (height, width))

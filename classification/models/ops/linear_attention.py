@@ -1,0 +1,101 @@
+"""Linear attention as MILA uses it: positive features, rotary positions, normalisation, LePE.
+
+Source: Han et al., "Demystify Mamba in Vision: A Linear Attention Perspective" (NeurIPS 2024).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layout import conv_nhwc
+from .rotary import RotaryTable, rotate
+
+EPS = 1e-6  # added to the normaliser, per token
+
+
+def linear_attention(q: Tensor, k: Tensor, v: Tensor, table: RotaryTable, num_heads: int) -> Tensor:
+    """y_i = rot(q_i) (sum_j rot(k_j)^T v_j) / (q_i sum_j k_j^T), per head, linear in H x W.
+
+    Args:
+        q, k: positive features (B, H, W, C).
+        v: values (B, H, W, C).
+        table: from `rotary_table(H, W, C)`; the rotation runs over all channels, before the heads.
+        num_heads: must divide C.
+
+    Returns:
+        (B, H, W, C).
+    """
+    b, h, w, c = v.shape
+    n = h * w
+
+    def heads(x):  # (B, H, W, C) -> (B, heads, N, C / heads)
+        return x.reshape(b, n, num_heads, c // num_heads).transpose(1, 2)
+
+    q_rot, k_rot, v = heads(rotate(q, table)), heads(rotate(k, table)), heads(v)
+    q, k = heads(q), heads(k)
+    z = 1 / (q @ k.mean(dim=-2, keepdim=True).transpose(-2, -1) + EPS)  # (B, heads, N, 1)
+    kv = (k_rot * n**-0.5).transpose(-2, -1) @ (v * n**-0.5)
+    return (q_rot @ kv * z).transpose(1, 2).reshape(b, h, w, c)
+
+
+def naive_linear_attention(
+    q: Tensor, k: Tensor, v: Tensor, table: RotaryTable, num_heads: int
+) -> Tensor:
+    """The reference of `linear_attention`: the N x N weights, then their sums of values.
+
+    Arguments and result are those of `linear_attention`; time and memory are quadratic in N.
+    """
+    b, h, w, c = v.shape
+    weights = attention_map(q, k, table, num_heads)
+    v = v.reshape(b, h * w, num_heads, c // num_heads)
+    return torch.einsum('bhij,bjhd->bihd', weights, v).reshape(b, h, w, c)
+
+
+def attention_map(q: Tensor, k: Tensor, table: RotaryTable, num_heads: int) -> Tensor:
+    """What each token reads from each other one.
+
+    Args:
+        q, k, table, num_heads: as for `linear_attention`.
+
+    Returns:
+        Weights (B, heads, N, N), from the reading token to the one that is read.
+    """
+    b, h, w, c = q.shape
+    q_rot, k_rot = rotate(q, table), rotate(k, table)
+    q, k, q_rot, k_rot = (
+        x.reshape(b, h * w, num_heads, c // num_heads) for x in (q, k, q_rot, k_rot)
+    )
+    scores = torch.einsum('bihd,bjhd->bhij', q_rot, k_rot)
+    norm = torch.einsum('bihd,bjhd->bhij', q, k).sum(-1, keepdim=True)
+    return scores / (norm + EPS * h * w)
+
+
+class LinearAttention(nn.Module):
+    """Linear attention over an image: q, k = ELU(x W) + 1, v = x, plus a local term LePE(v).
+
+    Args:
+        dim: channels, a multiple of 4 and of num_heads.
+        num_heads: attention heads.
+
+    Raises:
+        ValueError: a width that does not divide so.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        if dim % num_heads or dim % 4:
+            raise ValueError(f'{dim} channels must divide by num_heads={num_heads} and by 4.')
+        self.num_heads = num_heads
+        self.qk = nn.Linear(dim, 2 * dim)
+        self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
+
+    def forward(self, x: Tensor, table: RotaryTable) -> Tensor:
+        """x: (B, H, W, C), table: from `rotary_table(H, W, C)`. Returns (B, H, W, C)."""
+        v = x
+        q, k = self.qk(x).chunk(2, dim=-1)
+        # Half precision ends here: ELU + 1 underflows to 0 in fp16 and 0 / 0 follows.
+        with torch.autocast(x.device.type, enabled=False):
+            dtype = torch.promote_types(x.dtype, torch.float32)
+            q, k = F.elu(q.to(dtype)) + 1, F.elu(k.to(dtype)) + 1
+            out = linear_attention(q, k, v.to(dtype), table, self.num_heads).to(x.dtype)
+        return out + conv_nhwc(self.lepe, v)

@@ -1,0 +1,64 @@
+"""Rotary positions over rows and columns: tables of angles, kept in a cache, and the rotation.
+
+Source: Su et al., "RoFormer" (2021), here with one half of the channels for each axis, as MILA has.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+RotaryTable = tuple[Tensor, Tensor]  # cosine and sine, each (H, W, C / 2)
+
+_TABLES: OrderedDict[tuple, RotaryTable] = OrderedDict()
+_MAX_TABLES = 16  # 4 stages x 4 image sizes, 0.1 GB for MILA-T at 800x1333; oldest leave first
+
+
+def rotary_table(
+    height: int,
+    width: int,
+    dim: int,
+    device: torch.device | str,
+    dtype: torch.dtype = torch.float32,
+) -> RotaryTable:
+    """Cosine and sine of every token's rotation angles, from the cache where it holds them.
+
+    Args:
+        height, width: of the feature map, in tokens.
+        dim: channels, a multiple of 4: the first half turns with the row, the rest with the column.
+        device, dtype: of the table; the angles are computed in float32, as in released files.
+
+    Returns:
+        (cos, sin), each (height, width, dim / 2).
+    """
+    # Do not cache under torch.compile, jit.trace or FakeTensorMode: such tensors are invalid
+    # outside the trace.
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if traced or type(torch.empty(0)) is not Tensor:
+        return _rotary_table(height, width, dim, device, dtype)
+    key = (height, width, dim, torch.device(device), dtype)
+    if key not in _TABLES:
+        # A table made in inference mode could not serve a later training step.
+        with torch.inference_mode(False):
+            _TABLES[key] = _rotary_table(height, width, dim, device, dtype)
+        if len(_TABLES) > _MAX_TABLES:
+            _TABLES.popitem(last=False)
+    _TABLES.move_to_end(key)
+    return _TABLES[key]
+
+
+def _rotary_table(height, width, dim, device, dtype):
+    theta = 10000 ** (-torch.arange(dim // 4, device=device, dtype=torch.float32) / (dim // 4))
+    rows = torch.arange(height, device=device, dtype=torch.float32)[:, None] * theta
+    cols = torch.arange(width, device=device, dtype=torch.float32)[:, None] * theta
+    angles = torch.cat(
+        (rows[:, None].expand(-1, width, -1), cols[None].expand(height, -1, -1)), dim=-1
+    )
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def rotate(x: Tensor, table: RotaryTable) -> Tensor:
+    """Turn the channel pairs (2t, 2t+1) of x (B, H, W, C) by the table's angles (H, W, C / 2)."""
+    cos, sin = table
+    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1).flatten(-2)

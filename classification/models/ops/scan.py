@@ -1,0 +1,141 @@
+"""The linear recurrence h_i = a_i h_{i-1} + b_i over long sequences.
+
+The recurrence is the memory of every gated or state-space model: a forgets, b adds. It is computed
+by blocks (Blelloch, "Prefix sums and their applications", 1990): all blocks are walked at the same
+time, and their ends are a shorter recurrence of the same kind. Nothing but sums and products of
+the given numbers occurs, never a division by a product of decays: stable for decays from 1 to 0 at
+any length.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+# Tokens per block. Longer blocks need more sequential steps, shorter ones more levels of blocks:
+# every level takes two walks of this many steps.
+BLOCK = 32
+
+
+def linear_recurrence(a: Tensor, b: Tensor, dim: int = -1, initial: Tensor | None = None) -> Tensor:
+    """h_i = a_i h_{i-1} + b_i, element by element along `dim`, in linear time and memory.
+
+    Computed in the dtype given; half precision loses a long memory to rounding. Fastest where a
+    token's elements lie side by side, as in (B, n, C) with dim=1; tokens in the last dimension
+    cost a transposed copy.
+
+    Args:
+        a, b: tensors of one shape, or that broadcast to one.
+        dim: the dimension of the tokens i = 1 ... n.
+        initial: h_0, in that shape without `dim`; 0 where not given.
+
+    Returns:
+        h_1 ... h_n, in that shape.
+    """
+    a, b = torch.broadcast_tensors(a, b)
+    dim = dim % b.ndim
+    shape = b.shape
+    length, inner = shape[dim], math.prod(shape[dim + 1 :])
+    if initial is None:
+        initial = b.new_zeros(b.select(dim, 0).shape)
+    if inner == 1:
+        a, b = (x.reshape(-1, length).t().contiguous()[None] for x in (a, b))
+        return _recurrence(a, b, initial.reshape(1, -1), False)[0].t().reshape(shape)
+    a, b = (x.reshape(-1, length, inner) for x in (a, b))
+    return _recurrence(a, b, initial.reshape(-1, inner), False).reshape(shape)
+
+
+def naive_linear_recurrence(
+    a: Tensor, b: Tensor, dim: int = -1, initial: Tensor | None = None
+) -> Tensor:
+    """The reference of `linear_recurrence`, same arguments: a loop over the tokens."""
+    a, b = torch.broadcast_tensors(a, b)
+    h = torch.zeros_like(b.select(dim, 0)) if initial is None else initial
+    out = []
+    for a_i, b_i in zip(a.unbind(dim), b.unbind(dim), strict=True):
+        h = a_i * h + b_i
+        out.append(h)
+    return torch.stack(out, dim)
+
+
+# An operator of its own: torch.compile and fake tensors take it whole, and FLOPs can be counted.
+@torch.library.custom_op('mila::linear_recurrence', mutates_args=())
+def _recurrence(a: Tensor, b: Tensor, initial: Tensor, reverse: bool) -> Tensor:
+    """h_i = a_i h_{i-1} + b_i, or in reverse a_i h_{i+1} + b_i: (m, n, inner) from (m, inner)."""
+    return _walk(a, b, initial, -1 if reverse else 1)
+
+
+@_recurrence.register_fake
+def _(a, b, initial, reverse):
+    return torch.empty_like(b, memory_format=torch.contiguous_format)
+
+
+def _keep(ctx, inputs, output):
+    a, _, initial, ctx.reverse = inputs
+    ctx.save_for_backward(a, initial, output)
+
+
+def _backward(ctx, grad):
+    """A recurrence too: g_i = dL/dh_i + a_{i+1} g_{i+1}, dL/db_i = g_i, dL/da_i = g_i h_{i-1}."""
+    a, initial, h = ctx.saved_tensors
+    step, first = (-1, -1) if ctx.reverse else (1, 0)
+    # roll() also carries the first a to the other end, where it meets the 0 that g starts from.
+    g = _recurrence(a.roll(-step, 1), grad, torch.zeros_like(initial), not ctx.reverse)
+    before = h.roll(step, 1)
+    before[:, first] = initial
+    return g * before, g, a[:, first] * g[:, first], None
+
+
+_recurrence.register_autograd(_backward, setup_context=_keep)
+
+
+@register_flop_formula(torch.ops.mila.linear_recurrence)
+def _flops(a_shape, b_shape, *args, **kwargs):
+    """8 multiply-adds per element, each counted twice as PyTorch's counter does.
+
+    State-space models are counted with 9 per token, channel and state, from a gate's exponent to
+    the read of the state (Gu in state-spaces/mamba issue 110, then VMamba and others). The read is
+    not part of this operator; as a matrix product Q_i S_i it is counted where it stands.
+    """
+    return 2 * 8 * math.prod(b_shape)
+
+
+def _walk(a, b, h, step):
+    """h_i = a_i h_{i-step} + b_i for (m, n, inner), step 1 or -1, from a first h (m, inner)."""
+    length = b.shape[1]
+    out = torch.empty_like(b, memory_format=torch.contiguous_format)
+    blocks = length // BLOCK if length > BLOCK else 0
+    order = range(length)[::step]
+    body, rest = order[: blocks * BLOCK], order[blocks * BLOCK :]
+    if blocks:
+        inside = slice(min(body), max(body) + 1)
+        _walk_blocks(*(x[:, inside].unflatten(1, (blocks, BLOCK)) for x in (a, b, out)), h, step)
+        h = out[:, body[-1]]
+    for i in rest:
+        h = torch.addcmul(b[:, i], a[:, i], h, out=out[:, i])
+    return out
+
+
+def _walk_blocks(a, b, out, h, step):
+    """The same for (m, blocks, BLOCK, inner): walk to every block's end, join, walk again."""
+    order = range(BLOCK)[::step]
+    decay, end = torch.ones_like(b[:, :, 0]), torch.zeros_like(b[:, :, 0])
+    for i in order:
+        decay *= a[:, :, i]
+        end = torch.addcmul(b[:, :, i], a[:, :, i], end)
+    ends = _walk(decay, end, h, step)
+    h = torch.cat((h[:, None], ends[:, :-1]) if step == 1 else (ends[:, 1:], h[:, None]), dim=1)
+    for i in order:
+        h = torch.addcmul(b[:, :, i], a[:, :, i], h, out=out[:, :, i])
+
+
+def init_delta(shape: int | Sequence[int]) -> Tensor:
+    """Mamba's initial step sizes Δ, log-uniform in [.001, .1]: the gates exp(-Δ) start near 1."""
+    return torch.exp(torch.empty(shape).uniform_(math.log(0.001), math.log(0.1)))
+
+
+def inverse_softplus(x: Tensor) -> Tensor:
+    """The number whose softplus is x, for positive x."""
+    return x + torch.log(-torch.expm1(-x))

@@ -1,0 +1,1 @@
+"""Pictures: what is drawn over images, and curves of a training."""

@@ -1,0 +1,19 @@
+"""Tables in Markdown.
+
+The cells are not padded to columns, as prettytable's are: in a committed page one longer cell would
+then change every line of its table.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def markdown(titles: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table, without a line end after its last row."""
+    lines = [row(titles), '|---' * len(titles) + '|', *map(row, rows)]
+    return '\n'.join(lines)
+
+
+def row(cells: Sequence[Any]) -> str:
+    """A line of a Markdown table."""
+    return f'| {" | ".join(map(str, cells))} |'

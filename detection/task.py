@@ -1,0 +1,33 @@
+"""Detection's answers to the engine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from classification.engine.task import Task
+from classification.visualization.drawing import Colour
+
+from . import checks, counting, drawing
+from .results import CocoResults
+
+
+class Detection(Task):
+    """Detectors of mmdet, with or without masks, on data in COCO's format."""
+
+    count_shape = (800, 1280)
+    training_forwards = None  # it trains on other proposals than it tests
+    image_keys = ('img_path', 'seg_map_path')
+    cpu_amp_refusal = (
+        "--amp is bfloat16 on a CPU, where mmcv's NMS and RoIAlign have none: train this "
+        'detector without --amp, or on a GPU.'
+    )
+
+    check_dataset = staticmethod(checks.check_dataset)
+    draw_prediction = staticmethod(drawing.draw_prediction)
+    draw_truth = staticmethod(drawing.draw_truth)
+    noise_batch = staticmethod(counting.noise_batch)
+    freeze_values = staticmethod(counting.freeze_values)
+
+    def results_writer(
+        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> CocoResults:
+        return CocoResults(out, classes)

@@ -1,0 +1,50 @@
+"""Segmentation's answers to the engine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.structures import BaseDataElement, PixelData
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from classification.engine.task import Task
+from classification.visualization.drawing import Colour
+
+from . import checks, drawing
+from .results import PaletteMaps
+
+
+class Segmentation(Task):
+    """Segmentors of mmseg, which give a map of classes."""
+
+    count_shape = (512, 2048)
+    image_keys = ('img_path', 'seg_map_path')
+
+    check_sample = staticmethod(checks.check_sample)
+    draw_prediction = staticmethod(drawing.draw_prediction)
+    draw_truth = staticmethod(drawing.draw_truth)
+
+    def results_writer(
+        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> PaletteMaps:
+        return PaletteMaps(out, palette)
+
+    def noise_batch(
+        self,
+        cfg: Config,
+        model: nn.Module,
+        batch: int,
+        size: tuple[int, int],
+        training: bool = False,
+    ) -> list:
+        """[images (B, 3, H, W), B data samples], with random maps (1, H, W) to train on."""
+        images = torch.randn(batch, 3, *size)
+        if not training:
+            return [images, [BaseDataElement(metainfo=dict(img_shape=size))] * batch]
+        samples = [SegDataSample(metainfo=dict(img_shape=size)) for _ in range(batch)]
+        for sample in samples:
+            truth = torch.randint(cfg.model.decode_head.num_classes, (1, *size))
+            sample.gt_sem_seg = PixelData(data=truth)
+        return [images, samples]

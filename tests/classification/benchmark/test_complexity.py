@@ -1,0 +1,73 @@
+"""Counts: the published parameters and FLOPs, from the committed configs."""
+
+from pathlib import Path
+
+import pytest
+
+from classification import zoo
+from classification.benchmark.complexity import complexity
+from classification.engine.config import load_config
+
+# All configs with published counts but those of the study, which models/test_linear_swin.py has.
+PUBLISHED = {
+    model.name: model
+    for model in zoo.models()
+    if model.config and model.published_counts and model.collection.name != 'Study'
+}
+# Parameters (M) and FLOPs (G) with more digits than the paper's table has.
+PRECISE = {
+    'mila-t_8xb128_in1k': (24.392, 4.149),
+    'mila-s_8xb64_in1k': (43.015, 7.278),
+    'mila-b_8xb64_in1k': (95.984, 16.157),
+}
+# Seconds each: of the rivals' families the smallest and the largest are enough every day.
+BETWEEN = ('mambaout-s', 'swin-s', 'convnext-s', 'upernet_vmamba-s')
+DIGITS = sorted((Path(__file__).parents[3] / 'configs/quickstart').glob('*.py'))
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch, pytestconfig):
+    monkeypatch.chdir(pytestconfig.rootpath)
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        pytest.param(name, marks=pytest.mark.slow if any(b in name for b in BETWEEN) else ())
+        for name in PUBLISHED
+    ],
+)
+def test_published(config):
+    model = PUBLISHED[config]
+    counts = model.published_counts
+    printed = [zoo.Counts.number(text) for text in (counts.parameters, counts.flops)]
+    params, flops = PRECISE.get(config, (printed[0] / 1e6, printed[1] / 1e9))
+    result = complexity(load_config(model.config))
+    assert result['params'] / 1e6 == pytest.approx(params, rel=0.01)
+    assert result['flops'] / 1e9 == pytest.approx(flops, rel=0.02, abs=0.06)
+    # What the metafile says is counted is what is counted.
+    assert (result['params'], result['flops']) == (model.parameters, model.flops)
+
+
+def test_published_are_all_families():
+    assert len(PUBLISHED) == 36 and PRECISE.keys() < PUBLISHED.keys()
+
+
+@pytest.mark.parametrize('config', DIGITS, ids=lambda path: path.stem)
+def test_parts_sum_to_the_total(config):
+    result = complexity(load_config(config), (64, 96))
+    assert result['shape'] == [64, 96]
+    for count in ('params', 'flops'):
+        assert sum(part[count] for part in result['parts'].values()) == result[count]
+
+
+def test_counts_what_runs():
+    """A hand count: proposals and masks of the RoI head, and twice the pixels for the backbone."""
+    config = 'configs/quickstart/mask-rcnn_mila-digits_fpn_digits.py'
+    cfg = load_config(config, {'model.test_cfg.rpn.max_per_img': 7})
+    small = complexity(cfg, (64, 64))['parts']
+    large = complexity(cfg, (64, 128))['parts']
+    box = 7 * (64 * 49 * 256 + 256 * 256 + 256 * (11 + 4 * 10))
+    mask = 7 * (2 * 14**2 * 9 * 64 * 64 + 14**2 * 4 * 64 * 64 + 28**2 * 64 * 10)
+    assert small['roi_head']['flops'] == large['roi_head']['flops'] == box + mask
+    assert large['backbone']['flops'] == pytest.approx(2 * small['backbone']['flops'], rel=0.01)

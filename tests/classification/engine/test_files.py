@@ -1,0 +1,35 @@
+"""classification/engine/files.py: files are there whole or not at all."""
+
+import hashlib
+
+import pytest
+
+from classification.engine.files import atomic, file_sha256
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_text('old')
+    with atomic(path) as partial:
+        assert (partial.parent, partial.suffix) == (path.parent, path.suffix)
+        partial.write_text('new')
+        assert path.read_text() == 'old'
+    assert path.read_text() == 'new'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('error', [OSError, KeyboardInterrupt])
+def test_an_interruption_leaves_what_was_there(error, tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_text('old')
+    with pytest.raises(error), atomic(path) as partial:
+        partial.write_text('half')
+        raise error
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_digest_of_a_file(tmp_path):
+    content = bytes(range(256)) * 9000  # more than one block
+    (tmp_path / 'a').write_bytes(content)
+    assert file_sha256(tmp_path / 'a') == hashlib.sha256(content).hexdigest()

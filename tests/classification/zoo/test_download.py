@@ -1,0 +1,125 @@
+"""Released weights: whole and checked files, from a site of this process, and what can go wrong."""
+
+import hashlib
+import http.server
+import io
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from classification.engine.errors import CheckpointError, UsageError
+from classification.zoo import Release
+from classification.zoo.download import fetch
+
+
+def checkpoint():
+    buffer = io.BytesIO()
+    torch.save({'model': {'a': torch.arange(1000)}}, buffer)
+    return buffer.getvalue()
+
+
+CONTENT = checkpoint()
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def site(monkeypatch, tmp_path):
+    """A web site with the weights of 'x_tiny'; `content`, `cut` and `asked` of its answers."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            site.asked += 1
+            if site.content is None:
+                return self.send_error(404)
+            self.send_response(200)
+            self.send_header('Content-Length', str(len(site.content)))
+            self.end_headers()
+            self.wfile.write(site.content[: site.cut])
+
+        def log_message(self, *args):
+            pass
+
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.chdir(tmp_path)
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    url = f'http://127.0.0.1:{server.server_port}/f/?dl=1'
+    release = Release(url, Path('checkpoints/x_tiny.pth'), None)
+    site = SimpleNamespace(content=CONTENT, cut=None, asked=0, release=release)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield site
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def get(site):
+    """A function: name, folder and changes of the release -> what is fetched."""
+
+    def get(name='x_tiny', folder='w', **changes):
+        site.release = replace(site.release, **changes)
+        zoo = [SimpleNamespace(release=site.release), SimpleNamespace(release=None)]
+        return fetch(name, Path(folder), zoo)
+
+    return get
+
+
+@pytest.fixture
+def sentence(get):
+    """A function: arguments of a call that fails -> its sentence, and nothing left behind."""
+
+    def fail(error=CheckpointError, **changes):
+        with pytest.raises(error) as failure:
+            get(**changes)
+        assert not [path for path in Path().rglob('*') if path.is_file()]
+        return str(failure.value)
+
+    return fail
+
+
+def test_a_file_is_fetched_once(get, site, capfd):
+    for _ in range(2):
+        assert get().path == Path('w/x_tiny.pth')
+    assert Path('w/x_tiny.pth').read_bytes() == CONTENT
+    assert [path.name for path in Path('w').iterdir()] == ['x_tiny.pth']
+    assert site.asked == 1
+    assert str(get()) == f'w/x_tiny.pth: sha256 {DIGEST} (none is published to compare)'
+    assert '100%' in capfd.readouterr().err  # the bar
+
+
+def test_a_known_digest_is_compared(get, sentence):
+    assert f'has sha256 {DIGEST}, not the expected' in sentence(sha256=64 * '0')
+    assert str(get(sha256=DIGEST)).endswith(f'sha256 {DIGEST} (as published)')
+    Path('w/x_tiny.pth').write_bytes(CONTENT + b' ')
+    with pytest.raises(CheckpointError, match='w/x_tiny.pth has sha256'):
+        get(sha256=DIGEST)
+
+
+@pytest.mark.parametrize(
+    'content, cut, message',
+    [
+        (b'<!DOCTYPE html><html>Sign in</html>', None, '/f/?dl=1 is a web page, not a checkpoint'),
+        (b'', None, '/f/?dl=1 is empty'),
+        (CONTENT, 1000, '/f/?dl=1 is truncated or not a checkpoint'),
+        (None, None, '/f/?dl=1 cannot be fetched (HTTP Error 404'),
+    ],
+)
+def test_what_is_no_checkpoint_is_not_kept(content, cut, message, site, sentence):
+    site.content, site.cut = content, cut
+    assert message in sentence()
+
+
+def test_an_unreachable_host(sentence):
+    said = sentence(url='http://127.0.0.1:9/x.pth')
+    assert said.startswith('http://127.0.0.1:9/x.pth cannot be fetched (')
+    assert said.endswith('or download it by hand to w/x_tiny.pth.')
+
+
+def test_a_wrong_name(sentence):
+    said = sentence(UsageError, name='x_tinny')
+    assert said == 'No released weights are called x_tinny: did you mean x_tiny?'

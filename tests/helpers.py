@@ -1,0 +1,49 @@
+"""What several tests use: paths, images on disk, comparisons. Fixtures are in conftest.py."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.registry import DATASETS
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+FIXTURES = ROOT / 'tests' / 'fixtures'
+# The last checkpoint of the short training of each task, see conftest's `trained`.
+LAST = dict(
+    classification='epoch_2.pth',
+    recipe='epoch_4.pth',
+    detection='epoch_2.pth',
+    segmentation='iter_6.pth',
+)
+
+
+def picture(path, size=(40, 36), mode='RGB', seed=0):
+    """Write an image of noise and return its RGB pixels (height, width, 3), before `mode`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path)
+    return pixels
+
+
+def image_dataset(path, kind='ImageFolder', size=32, **kwargs):
+    """A dataset of classification/datasets, with the transforms of evaluation."""
+    pipeline = [dict(type='ReadImage'), dict(type='TimmTransform', input_size=size)]
+    return DATASETS.build(dict(type=kind, data_root=str(path), pipeline=pipeline, **kwargs))
+
+
+def listing(dataset):
+    """(path below data_root, label) of each sample."""
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    root = dataset.data_root
+    return [(Path(i['img_path']).relative_to(root).as_posix(), i['gt_label']) for i in infos]
+
+
+def assert_same_training(one, other):
+    """Two checkpoints are equal to the bit: weights, EMA weights, optimiser and schedules."""
+    assert one.keys() == other.keys()
+    for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
+        a, b = (torch.utils._pytree.tree_flatten(file.get(name)) for file in (one, other))
+        assert a[1] == b[1]
+        for x, y in zip(a[0], b[0], strict=True):
+            assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y, name

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers import ROOT
+
 PACKAGES = ('classification', 'detection', 'segmentation', 'tools')
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob('*.py'))
 # Whom each folder may import, besides itself.

@@ -14,10 +14,7 @@ from sklearn.datasets import load_digits
 from classification.datasets.digits import Settings
 from classification.datasets.digits_files import write_classification, write_scenes
 from classification.engine.config import load_config
-
-ROOT = Path(__file__).parents[1]
-FIXTURES = ROOT / 'tests' / 'fixtures'
-TASKS = ('classification', 'recipe', 'detection', 'segmentation')
+from tests.helpers import FIXTURES, ROOT
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -47,3 +47,19 @@ def assert_same_training(one, other):
         assert a[1] == b[1]
         for x, y in zip(a[0], b[0], strict=True):
             assert torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y, name
+
+
+def images(height=64, width=96, batch=2, seed=0):
+    """Noise (batch, 3, height, width), the same in each call."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, 3, height, width, generator=generator)
+
+
+def relative_error(a, b):
+    """Of a tensor against the right one, in the 2-norm."""
+    return ((a.double() - b.double()).norm() / b.double().norm()).item()
+
+
+def gradients(model):
+    """Name of each parameter -> its gradient."""
+    return {name: p.grad for name, p in model.named_parameters()}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers import ROOT
+
 PACKAGES = ('classification', 'detection', 'segmentation', 'tools')
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob('*.py'))
 # Whom each folder may import, besides itself.
@@ -14,7 +15,18 @@ ARROWS = {
     'classification': set(),
     'detection': {'classification', 'mmdet'},
     'segmentation': {'classification', 'mmseg'},
-    'tools': {'classification', 'detection', 'segmentation', 'mmdet', 'mmseg'},
+    'tools': {'classification', 'detection', 'segmentation'},
+}
+# Parts of `classification`, each importing only those before it.
+ROOMS = (
+    'visualization engine models datasets evaluation optim zoo backbones classifier hooks task '
+    'convert benchmark experiments'
+).split()
+# What only the package of a task knows: its data samples, datasets and models.
+OF_A_TASK = {
+    *('COCOAPI', 'pred_instances', 'gt_instances', 'pred_sem_seg', 'gt_sem_seg', 'SegDataSample'),
+    *('roi_head', 'roi_layers', 'rpn_head', 'decode_head', 'reduce_zero_label'),
+    *('mmdet', 'mmseg'),
 }
 
 
@@ -35,6 +47,49 @@ def test_imports_point_one_way(package):
                 names = [node.module]
             tops = {name.split('.')[0] for name in names} & kept
             assert tops <= ARROWS[package] | {package}, f'{file}: {tops}'
+
+
+@pytest.mark.parametrize('room', ROOMS)
+def test_rooms_of_classification_import_lower_ones(room):
+    folder = ROOT / 'classification'
+    files = [folder / f'{room}.py', *(folder / room).rglob('*.py')]
+    lower = {room, *ROOMS[: ROOMS.index(room)]}
+    for file in filter(Path.is_file, files):
+        depth = len(file.relative_to(ROOT).parts)
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == depth - 1:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                assert {name.split('.')[0] for name in names} <= lower, f'{file}:{node.lineno}'
+
+
+def test_every_part_of_classification_is_a_room():
+    parts = {path.stem for path in (ROOT / 'classification').iterdir() if path.stem[0] != '_'}
+    assert parts == set(ROOMS)
+
+
+@pytest.mark.parametrize('package', ['classification', 'tools'])
+def test_only_a_task_knows_its_samples_and_models(package):
+    """In code, docstrings aside."""
+    for file in (ROOT / package).rglob('*.py'):
+        tree = ast.parse(file.read_text())
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = [] if id(node) in docstrings else re.findall(r'\w+', node.value)
+            else:
+                words = [getattr(node, field, None) for field in ('id', 'attr', 'arg', 'name')]
+            known = OF_A_TASK.intersection(filter(None, words))
+            assert not known, f'{file}:{node.lineno}: {known}'
+
+
+def test_tools_are_entry_points():
+    """Short, and none imports another."""
+    files = sorted((ROOT / 'tools').glob('*.py'))
+    for file in files:
+        text = file.read_text()
+        assert text.count('\n') <= 150, file
+        imported = set(re.findall(r'^\s*(?:import|from) (\w+)', text, re.M))
+        assert not imported & {other.stem for other in files}, file
 
 
 @pytest.mark.parametrize('file', SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())

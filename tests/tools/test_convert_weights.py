@@ -12,8 +12,8 @@ from safetensors import safe_open
 import classification  # noqa: F401  registers its models
 from classification.engine.weights import read_checkpoint, read_weights
 from classification.models import MILA
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parents[2]
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
 CONFIG = """
 custom_imports = dict(imports=['classification'], allow_failed_imports=False)

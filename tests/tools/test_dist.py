@@ -13,8 +13,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from classification.engine.weights import read_checkpoint
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parents[2]
 CLASSIFICATION = ROOT / 'tests/fixtures/classification.py'
 DETECTION = ROOT / 'tests/fixtures/detection.py'
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers import ROOT
+
 CONFIG = ROOT / 'configs/study/study-baseline_1xb64_digits.py'
 TINY = [
     'train_dataloader.dataset.data_root=data/digits/imagenet/train',

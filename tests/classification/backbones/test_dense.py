@@ -11,6 +11,7 @@ from torch import nn
 import classification  # noqa: F401 - registers the models
 from classification.engine.errors import CheckpointError
 from classification.models.factory import any_size
+from tests.helpers import gradients, images
 
 TINY = {
     'VMamba': dict(type='VMamba', arch=dict(embed_dim=8, depths=(1, 1, 2, 1), ssm_ratio=1.0)),
@@ -49,14 +50,6 @@ def classifier(kind, seed=1, **kwargs):
     torch.manual_seed(seed)
     name = TINY[kind].get('name', 'vmamba_tiny')
     return timm.create_model(name, **{**any_size(name), **config, **kwargs})
-
-
-def images(height=64, width=96, batch=2):
-    return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(0))
-
-
-def gradients(model):
-    return {name: p.grad for name, p in model.named_parameters()}
 
 
 def norms(model):

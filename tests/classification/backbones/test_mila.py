@@ -15,6 +15,7 @@ from classification.engine import loading
 from classification.engine.errors import CheckpointError
 from classification.models import MILA, MILA_ARCHS
 from classification.models.ops import linear_attention
+from tests.helpers import gradients, images, relative_error
 
 DATA = Path(__file__).parents[2] / 'data'
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4))
@@ -47,20 +48,6 @@ def official(oracle):
     return model
 
 
-def images(height=64, width=96, batch=2):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(batch, 3, height, width, generator=generator)
-
-
-def error(a, b):
-    """Relative, in the 2-norm."""
-    return ((a.double() - b.double()).norm() / b.double().norm()).item()
-
-
-def gradients(model):
-    return {name: p.grad for name, p in model.named_parameters()}
-
-
 def save(state_dict, path, **others):
     torch.save({'model': state_dict, **others}, path)
     return dict(type='Pretrained', checkpoint=str(path))
@@ -74,7 +61,7 @@ def test_maps_equal_the_official_ones(oracle, case):
     model, case = official(oracle), oracle['cases'][case]
     for y, expected in zip(model(case['input']), case['outputs'], strict=True):
         assert y.shape == expected.shape
-        assert error(y, expected) <= 1e-5
+        assert relative_error(y, expected) <= 1e-5
 
 
 @pytest.mark.parametrize('case', range(3))
@@ -98,7 +85,7 @@ def test_input_gradients(oracle, case, monkeypatch):
     )
     model, exact = official(oracle).double(), case['input'].double().requires_grad_()
     scalar(model, exact).backward()
-    assert error(x.grad, exact.grad) <= 1e-5
+    assert relative_error(x.grad, exact.grad) <= 1e-5
 
     direction = torch.randn_like(exact, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -1,13 +1,10 @@
 """The ablation: each variant lacks its part and nothing else; the table."""
 
-from pathlib import Path
-
 import pytest
 
 from classification.engine.runner import Runner
 from classification.experiments import ablation
-
-ROOT = Path(__file__).parents[3]
+from tests.helpers import ROOT
 
 
 @pytest.mark.parametrize('variant', ablation.VARIANTS)

@@ -17,6 +17,7 @@ import classification  # noqa: F401 - registers the models
 from classification.models import MILA, MILA_ARCHS
 from classification.models.mila import Block
 from classification.models.ops import rotary
+from tests.helpers import gradients, images, relative_error
 
 DATA = Path(__file__).parents[2] / 'data'
 PARAMETERS = {'tiny': 24.392, 'small': 43.015, 'base': 95.984}  # millions, as published
@@ -48,20 +49,6 @@ def nano(seed=0, **kwargs):
     return MILA(**{**NANO, 'num_classes': 5, **kwargs})
 
 
-def images(height=64, width=96, batch=2, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, 3, height, width, generator=generator)
-
-
-def error(a, b):
-    """Relative, in the 2-norm."""
-    return ((a.float() - b.float()).norm() / b.float().norm()).item()
-
-
-def gradients(model):
-    return {name: p.grad for name, p in model.named_parameters()}
-
-
 # The official function
 
 
@@ -70,8 +57,8 @@ def test_classifier_equals_the_official_one(oracle):
     x = oracle['input'].clone().requires_grad_()
     logits = model(x)
     logits.backward(oracle['grad_output'])
-    assert error(logits, oracle['logits']) <= 1e-5
-    assert error(x.grad, oracle['grad_input']) <= 1e-5
+    assert relative_error(logits, oracle['logits']) <= 1e-5
+    assert relative_error(x.grad, oracle['grad_input']) <= 1e-5
 
 
 @pytest.mark.parametrize('arch', MILA_ARCHS)
@@ -126,7 +113,7 @@ def test_smaller_images_are_refused(size):
 @pytest.mark.parametrize('dtype, tolerance', [(torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
 def test_half_precision(oracle, dtype, tolerance):
     model = official_model(oracle).to(dtype)
-    assert error(model(oracle['input'].to(dtype)), oracle['logits']) < tolerance
+    assert relative_error(model(oracle['input'].to(dtype)), oracle['logits']) < tolerance
 
     x = 10 * oracle['input'][..., :33, :47].to(dtype)  # far beyond normalised pixels
     assert model(x).isfinite().all()
@@ -137,7 +124,7 @@ def test_half_precision(oracle, dtype, tolerance):
 def test_autocast(oracle):
     model = official_model(oracle)
     with torch.autocast('cpu', torch.bfloat16):
-        assert error(model(oracle['input']), oracle['logits']) < 2e-2
+        assert relative_error(model(oracle['input']), oracle['logits']) < 2e-2
         model.train()(oracle['input']).float().square().mean().backward()
     assert all(g.isfinite().all() for g in gradients(model).values())
 

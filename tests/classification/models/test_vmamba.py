@@ -17,6 +17,7 @@ import classification  # noqa: F401 - registers the models
 from classification.models import VMAMBA_ARCHS, VMamba
 from classification.models.ops import selective_scan
 from classification.models.vmamba import Block, SelectiveScan2d
+from tests.helpers import gradients, images, relative_error
 
 DATA = Path(__file__).parents[2] / 'data'
 PARAMETERS = {'tiny': 30, 'tiny_s2l5': 31, 'small': 50, 'base': 89}  # millions, as published
@@ -46,20 +47,6 @@ def nano(seed=0, **kwargs):
     return VMamba(**{**NANO, 'num_classes': 5, **kwargs})
 
 
-def images(height=64, width=96, batch=2):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(batch, 3, height, width, generator=generator)
-
-
-def error(a, b):
-    """Relative, in the 2-norm."""
-    return ((a.double() - b.double()).norm() / b.double().norm()).item()
-
-
-def gradients(model):
-    return {name: p.grad for name, p in model.named_parameters()}
-
-
 # The released function
 
 
@@ -69,11 +56,11 @@ def test_equals_the_official_one(oracle, case):
     model, x = official_model(case), case['input'].clone().requires_grad_()
     logits = model(x)
     logits.backward(case['grad_output'])
-    assert error(logits, case['logits']) <= 1e-5
-    assert error(x.grad, case['grad_input']) <= 1e-5
+    assert relative_error(logits, case['logits']) <= 1e-5
+    assert relative_error(x.grad, case['grad_input']) <= 1e-5
     maps = model.forward_intermediates(x, intermediates_only=True)
     for y, expected in zip(maps, case['stage_outputs'], strict=True):
-        assert y.shape == expected.shape and error(y, expected) <= 1e-5
+        assert y.shape == expected.shape and relative_error(y, expected) <= 1e-5
 
 
 @pytest.mark.parametrize('case', ['s1', 's2'])
@@ -193,7 +180,7 @@ def test_smaller_images_are_refused():
 def test_half_precision(oracle, dtype, tolerance):
     case = oracle['s2']
     model = official_model(case).to(dtype)
-    assert error(model(case['input'].to(dtype)), case['logits']) < tolerance
+    assert relative_error(model(case['input'].to(dtype)), case['logits']) < tolerance
     x = 100 * case['input'][..., :33, :47].to(dtype)  # far beyond normalised pixels
     model.train()(x).float().square().mean().backward()
     assert all(g.isfinite().all() for g in gradients(model).values())
@@ -203,7 +190,7 @@ def test_autocast(oracle):
     case = oracle['s2']
     model = official_model(case)
     with torch.autocast('cpu', torch.bfloat16):
-        assert error(model(case['input']), case['logits']) < 6e-2
+        assert relative_error(model(case['input']), case['logits']) < 6e-2
         model.train()(case['input']).float().square().mean().backward()
     assert all(g.isfinite().all() for g in gradients(model).values())
 

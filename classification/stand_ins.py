@@ -34,6 +34,12 @@ class OperatorFinder(MetaPathFinder):
         return importlib.util.spec_from_file_location(name, _OPERATORS)
 
 
+def has_compiled_operators() -> bool:
+    """Whether the operators are those of a compiled mmcv."""
+    spec = importlib.util.find_spec('mmcv._ext')
+    return spec is not None and spec.origin != str(_OPERATORS)
+
+
 def find_loader(name: str) -> Loader | None:
     """What `pkgutil.find_loader` was until Python 3.13."""
     spec = importlib.util.find_spec(name)

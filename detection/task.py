@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classification.engine.task import Task
+from classification.stand_ins import has_compiled_operators
 from classification.visualization.drawing import Colour
 
 from . import checks, counting, drawing
@@ -16,16 +17,22 @@ class Detection(Task):
     count_shape = (800, 1280)
     training_forwards = None  # it trains on other proposals than it tests
     image_keys = ('img_path', 'seg_map_path')
-    cpu_amp_refusal = (
-        "--amp is bfloat16 on a CPU, where mmcv's NMS and RoIAlign have none: train this "
-        'detector without --amp, or on a GPU.'
-    )
 
     check_dataset = staticmethod(checks.check_dataset)
     draw_prediction = staticmethod(drawing.draw_prediction)
     draw_truth = staticmethod(drawing.draw_truth)
     noise_batch = staticmethod(counting.noise_batch)
     freeze_values = staticmethod(counting.freeze_values)
+
+    @property
+    def cpu_amp_refusal(self) -> str | None:
+        """A compiled mmcv has no bfloat16; this project's operators have."""
+        if not has_compiled_operators():
+            return None
+        return (
+            "--amp is bfloat16 on a CPU, where the compiled mmcv's NMS and RoIAlign have none: "
+            'train this detector without --amp, on a GPU, or with mmcv-lite instead of mmcv.'
+        )
 
     def results_writer(
         self, out: Path, classes: Sequence[str], palette: Sequence[Colour]

@@ -19,8 +19,8 @@ ARROWS = {
 }
 # Parts of `classification`, each importing only those before it.
 ROOMS = (
-    'visualization engine models datasets evaluation optim zoo backbones classifier hooks task '
-    'convert benchmark experiments'
+    'mmcv_ops stand_ins visualization engine models datasets evaluation optim zoo backbones '
+    'classifier hooks task convert benchmark experiments'
 ).split()
 # What only the package of a task knows: its data samples, datasets and models.
 OF_A_TASK = {

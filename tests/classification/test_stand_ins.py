@@ -65,8 +65,12 @@ def test_a_compiled_mmcv_is_used(first, tmp_path):
     package.mkdir()
     (package / '__init__.py').write_text('')
     (package / '_ext.py').write_text('nms = "compiled"')
-    code = f'import {first}\nimport mmcv._ext\nprint(mmcv._ext.nms)'
-    assert python(code, tmp_path) == 'compiled'
+    code = f"""
+import {first}
+import mmcv._ext
+print(mmcv._ext.nms, classification.stand_ins.has_compiled_operators())
+"""
+    assert python(code, tmp_path) == 'compiled True'
 
 
 def test_an_installed_pkg_resources_is_used(tmp_path):

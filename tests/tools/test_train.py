@@ -118,16 +118,24 @@ def test_an_error_at_the_start_leaves_the_work_dir_as_it_was(trained, fails, her
     assert all('/' in name for name in after.keys() - before.keys())  # the new run's own folder
 
 
-def test_amp_on_a_cpu_is_bfloat16(run, trained, fails, here, monkeypatch):
+@pytest.mark.parametrize(
+    'task, checkpoint', [('segmentation', 'iter_6.pth'), ('detection', 'epoch_2.pth')]
+)
+def test_amp_on_a_cpu_is_bfloat16(task, checkpoint, run, trained, here, monkeypatch):
     kinds = set()
     linear = torch.nn.functional.linear
     monkeypatch.setattr(
         torch.nn.functional, 'linear', lambda *args: kinds.add((y := linear(*args)).dtype) or y
     )
-    run('train', 'segmentation', '--work-dir', 'w', '--amp')
+    run('train', task, '--work-dir', 'w', '--amp')
     assert torch.bfloat16 in kinds
-    state = read_checkpoint('w/iter_6.pth')['state_dict']
+    state = read_checkpoint(f'w/{checkpoint}')['state_dict']
     assert all(value.dtype != torch.bfloat16 for value in state.values())
+    assert all(value.isfinite().all() for value in state.values())
+
+
+def test_a_compiled_mmcv_has_no_bfloat16(fails, here, monkeypatch):
+    monkeypatch.setattr('detection.task.has_compiled_operators', lambda: True)
     assert 'train this detector without --amp' in fails('train', 'detection', '--amp')
 
 

@@ -24,9 +24,8 @@ _OPERATORS = Path(__file__).parent / 'mmcv_ops' / 'ext.py'
 class OperatorFinder(MetaPathFinder):
     """Finds `mmcv._ext` in this package where nobody else has it."""
 
-    @staticmethod
     def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """How to load the operators, or None for another module."""
         if name != 'mmcv._ext':
@@ -75,8 +74,7 @@ def get_installed_path(package: str) -> str:
     return str(Path(spec.origin).parent)
 
 
-if OperatorFinder not in sys.meta_path:
-    sys.meta_path.append(OperatorFinder)
+sys.meta_path.append(OperatorFinder())
 if not hasattr(pkgutil, 'find_loader'):
     pkgutil.find_loader = find_loader
 if importlib.util.find_spec('pkg_resources') is None:

@@ -27,7 +27,8 @@ find_pythons() {
 
 tests=(
     tests/classification/test_stand_ins.py tests/classification/mmcv_ops tests/test_package.py
-    tests/detection tests/segmentation tests/tools/test_smoke.py
+    tests/detection tests/segmentation tests/tools/test_predict.py
+    tests/tools/test_test.py
 )
 pythons=(${PYTHONS:-$(find_pythons)})
 mkdir -p work_dirs

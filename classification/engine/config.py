@@ -12,6 +12,10 @@ from mmengine.config import Config
 from .errors import UsageError
 from .slurm import join_slurm
 
+_HERE = Path(__file__).resolve().parents[2]
+# The folder that holds configs/: the clone's, or of an installed package the one beside it.
+PROJECT = _HERE if (_HERE / 'configs/_base_').is_dir() else _HERE / 'mila_toolkit'
+
 
 def load_config(
     path: str | os.PathLike,
@@ -22,7 +26,7 @@ def load_config(
     """A config file as MMEngine's Config, ready for `Runner.from_cfg`.
 
     Args:
-        path: the file.
+        path: the file; configs/… is found from any folder.
         options: {'a.b': value} to change in it.
         work_dir: where the run writes; else the config's, else work_dirs/<name of the config>.
         launcher: 'none', 'pytorch' (torchrun) or 'slurm'.
@@ -31,8 +35,13 @@ def load_config(
         UsageError: no such file, or one that does not run.
     """
     path = Path(path)
+    if not path.is_file() and (PROJECT / path).is_file():
+        path = PROJECT / path
     if not path.is_file():
-        files = {file.name: file for file in sorted(Path('configs').rglob('*.py'))}
+        files = {
+            file.name: file.relative_to(PROJECT)
+            for file in sorted((PROJECT / 'configs').rglob('*.py'))
+        }
         near = [str(files[name]) for name in difflib.get_close_matches(path.name, files)]
         hint = f'did you mean {" or ".join(near)}?' if near else 'check the path.'
         raise UsageError(f'Config {path} does not exist: {hint}')

@@ -1,4 +1,4 @@
-"""The model zoo: what model-index.yml and the metafiles of configs/ say, read and typed.
+"""The model zoo: what the metafiles of configs/ say, read and typed.
 
 The metafiles are the one place where a published figure, a released file or the hardware of a
 config is written down; pages, tables and tools read them from here. They are in OpenMMLab's
@@ -10,18 +10,23 @@ model-index form, with these keys besides:
   them) and `SHA256` (null: none is published);
 - of a result: `Source` (the collection whose paper prints it: not measured here) or `Measured`
   (where and how it was measured here).
-
-They belong to the clone of the repository: an installed package alone has none.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-INDEX = ROOT / 'model-index.yml'
+from ..engine.config import PROJECT
+
+# In the order in which pages show them. model-index.yml lists the same for OpenMMLab's tools; it is
+# not in an installed package.
+FILES = tuple(
+    PROJECT / 'configs' / folder / 'metafile.yml'
+    for folder in ('classification', 'detection', 'segmentation', 'study', 'quickstart')
+)
 TOP1 = 'Top 1 Accuracy'
 
 
@@ -165,13 +170,12 @@ class Model:
         return None
 
 
-def models(index: Path = INDEX) -> list[Model]:
-    """The entries of all metafiles that an index imports, in their order.
+def models(files: Sequence[Path] = FILES) -> list[Model]:
+    """The entries of metafiles, in their order.
 
     Raises:
         ZooError: a metafile without the expected form.
     """
-    files = [index.parent / file for file in _read(index)['Import']]
     metafiles = [_read(file) for file in files]
     families = {}
     for metafile in metafiles:

@@ -14,12 +14,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ..engine.config import PROJECT
 from ..visualization.tables import markdown
 from . import tables
-from .metafiles import ROOT, TOP1, Counts, Model
+from .metafiles import TOP1, Counts, Model
 
-ZOO_PAGE = ROOT / 'docs/model_zoo.md'
-PAGES = (ROOT / 'README.md', ROOT / 'docs/comparison.md', ROOT / 'docs/study.md')
+ZOO_PAGE = PROJECT / 'docs/model_zoo.md'
+PAGES = (PROJECT / 'README.md', PROJECT / 'docs/comparison.md', PROJECT / 'docs/study.md')
 HEAD = """# Model zoo
 
 Made by `python tools/model_zoo.py` from the metafiles that [model-index.yml](../model-index.yml)

@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..engine.config import PROJECT
 from ..visualization.tables import markdown
-from .metafiles import ROOT, TOP1, Model, Result
+from .metafiles import TOP1, Model, Result
 
 FAMILIES = ('MILA', 'VMamba', 'MambaOut', 'Swin', 'ConvNeXt')
 SIZES = ('Femto', 'Kobe', 'T', 'S', 'B')
@@ -174,7 +175,7 @@ def _of(zoo: list[Model], data: str, name: str, families: Sequence[str]) -> list
 
 
 def _link(model: Model, text: str, folder: Path) -> str:
-    return f'[{text}]({os.path.relpath(ROOT / model.config, folder)})'
+    return f'[{text}]({os.path.relpath(PROJECT / model.config, folder)})'
 
 
 def _published(model: Model, *metrics: str) -> str:

@@ -10,6 +10,7 @@ import yaml
 
 import classification  # noqa: F401  registers
 from classification import zoo
+from classification.zoo.metafiles import FILES
 
 ROOT = Path(__file__).parents[3]
 MODELS = zoo.models()
@@ -55,10 +56,9 @@ def read(tmp_path):
     """A function: text of an entry -> the model that is read from it."""
 
     def read(entry):
-        (tmp_path / 'index.yml').write_text('Import: [models.yml, families.yml]')
         (tmp_path / 'families.yml').write_text(FAMILIES + 'Models: []')
         (tmp_path / 'models.yml').write_text('Models:\n  - ' + entry.lstrip())
-        return zoo.models(tmp_path / 'index.yml')[0]
+        return zoo.models([tmp_path / 'models.yml', tmp_path / 'families.yml'])[0]
 
     return read
 
@@ -133,6 +133,7 @@ def test_names_are_unique():
     assert len({release.checkpoint for release in releases}) == len(releases)
     assert len(zoo.released(MODELS)) == len(releases)
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert [ROOT / file for file in index['Import']] == list(FILES)
     metafiles = [yaml.safe_load((ROOT / file).read_text()) for file in index['Import']]
     families = Counter(c['Name'] for m in metafiles for c in m.get('Collections', []))
     assert families.total() == len(families) > 1

@@ -12,11 +12,12 @@ setup: ## set up .venv (about two minutes the first time)
 demo: setup ## run the demonstration
 	.venv/bin/python tools/demo.py
 
-lint: setup ## check the code's style and format
+lint: setup ## check the code's style, format, types and imports
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
+	.venv/bin/lint-imports
 
-test: lint ## check the style and run the tests
+test: lint ## check the code and run the tests
 	.venv/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: setup ## run the slow tests: whole trainings

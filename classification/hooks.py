@@ -132,7 +132,7 @@ class MESA(Hook):
         """Raise UsageError where no EMA weights are kept."""
         if unwrapped(runner.model).ema is None:
             raise UsageError(
-                'MESA learns from the averaged weights, which this config does not keep: add '
+                'MESA learns from the EMA weights, which this config does not keep: add '
                 "default_hooks.ema=dict(type='EMA'), or leave MESA out with "
                 'default_hooks.mesa=None.'
             )

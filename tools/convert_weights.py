@@ -32,7 +32,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--ema',
         action=argparse.BooleanOptionalAction,
-        help='the averaged weights or those in training; default: averaged where there are any',
+        help='the EMA weights or those in training; default: EMA where there are any',
     )
     parser.add_argument('--input-size', type=int, metavar='N', help='side of the images, in pixels')
     parser.add_argument(

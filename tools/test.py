@@ -4,7 +4,7 @@
     python tools/test.py CONFIG CHECKPOINT --input-size 288 --crop-pct 1.0
 
 CHECKPOINT may be in any format that classification/engine/weights.py reads; it must fit the model.
-Of a classifier's file with averaged weights (EMA) beside those in training both are evaluated, in
+Of a classifier's file with EMA weights beside those in training both are evaluated, in
 one pass over the images; elsewhere the averaged ones are. For several processes see
 tools/dist_test.sh and tools/slurm_test.sh; for predictions in files see tools/predict.py.
 """

@@ -17,7 +17,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     'without EMA': {'default_hooks.ema': None, **NO_MESA},  # MESA learns from the EMA model
     'without mixup': {'model.mixup': None},
 }
-METRICS = {'accuracy/top1': 'top-1', 'accuracy/ema_top1': 'top-1 of the average (EMA)'}
+METRICS = {'accuracy/top1': 'top-1', 'accuracy/ema_top1': 'top-1 of the EMA weights'}
 Results = Mapping[str, Mapping[str, Sequence[float]]]  # variant -> metric -> per cent of each seed
 
 

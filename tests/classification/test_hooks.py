@@ -157,7 +157,7 @@ def test_the_first_epoch_of_mesa(epochs, first):
 
 
 def test_mesa_in_training(config):
-    """Its teacher is the average of the iteration before; the loss has it from epoch 3 of 4 on."""
+    """The teacher is the EMA model of the iteration before, from epoch 3 of 4 on."""
     runner, hook, _ = train(config(RECIPE))
     seen = []
     runner.model.attach_ema(lambda images: seen.append(1) or torch.zeros(len(images), 10))

@@ -1,4 +1,4 @@
-"""tools/demo.py: the whole chain at a tiny budget, broken off once; the figures mean nothing."""
+"""tools/demo.py: the whole chain at a tiny budget, interrupted once; the figures mean nothing."""
 
 import json
 import os

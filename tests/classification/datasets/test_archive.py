@@ -59,7 +59,7 @@ def test_an_archive_is_the_folder(folder, kind, prefix, compress):
 
 
 def test_each_process_opens_a_zip_itself(folder, monkeypatch):
-    """What a fork shares has one place to read at, and seeks of one would lead another astray."""
+    """Forked processes share one file offset: a seek in one would move the others."""
     dataset = archive_dataset(pack(folder, 'zip'))
     dataset[0], dataset[1]
     opened = _open_zip.cache_info().misses

@@ -1,4 +1,4 @@
-"""classification/engine/samples.py: chance depends on the seed and the place, whoever loads."""
+"""classification/engine/samples.py: randomness depends on seed and position alone."""
 
 import random
 
@@ -54,7 +54,7 @@ def draw(workers=0, epochs=2, seed=0, skip=0, **options):
 def test_augmentation_depends_on_seed_and_place_alone():
     first, second = draw()
     assert len(first) == 10 and sorted(first[:, 0]) == list(range(10))
-    assert not np.isin(first[:, 1:], second[:, 1:]).any()  # other chance in another epoch
+    assert not np.isin(first[:, 1:], second[:, 1:]).any()  # drawn anew in another epoch
     assert len(np.unique(first[:, 1:])) == 30
     for same in (
         draw(workers=1),

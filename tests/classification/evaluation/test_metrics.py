@@ -51,7 +51,7 @@ def test_uneven_share_of_hits():
 
 def test_the_average_beside_the_model():
     made = samples()
-    for sample in made:  # what is best for the model is worst for the average
+    for sample in made:  # best for the model, worst for the EMA weights
         sample['ema_scores'] = -sample['scores']
     for sample in made[:5]:
         sample['ema_scores'] = torch.nn.functional.one_hot(sample['target'], 10)

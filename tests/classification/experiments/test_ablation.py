@@ -36,6 +36,6 @@ def test_table():
     ours = {'accuracy/top1': [80.0, 90.0], 'accuracy/ema_top1': [91.0, 91.0]}
     without = {'accuracy/top1': [80.0, 80.0], 'accuracy/ema_top1': []}
     lines = ablation.table({'complete': ours, 'without EMA': without}).splitlines()
-    assert lines[0] == '| recipe, 2 seeds | top-1 | top-1 of the average (EMA) |'
+    assert lines[0] == '| recipe, 2 seeds | top-1 | top-1 of the EMA weights |'
     assert lines[2] == '| complete | 85.0 ± 7.1 | 91.0 ± 0.0 |'
     assert lines[3] == '| without EMA | 80.0 ± 0.0 |  |'

@@ -38,10 +38,11 @@ for python in "${pythons[@]}"; do
     version=$(version_of "$python") || { echo "pythons: $python does not run." >&2; exit 1; }
     environment=.venvs/$version
     echo "pythons: $version ($python)"
-    PYTHON=$python VENV=$environment bash tools/setup.sh >"work_dirs/setup-$version.log" 2>&1 || {
+    for attempt in first second; do # gigabytes are downloaded: a connection may break once
+        PYTHON=$python VENV=$environment bash tools/setup.sh >"work_dirs/setup-$version.log" 2>&1 && break
         tail -n 20 "work_dirs/setup-$version.log" >&2
-        exit 1
-    }
+        [ $attempt = first ] || exit 1
+    done
     "$environment/bin/python" -m pytest -q -m "not slow" "${tests[@]}"
     [ -n "${KEEP:-}" ] || rm -rf "$environment"
     tried+=("$version")

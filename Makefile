@@ -16,6 +16,7 @@ lint: setup ## check the code's style, format, types and imports
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/lint-imports
+	.venv/bin/python -m mypy
 
 test: lint ## check the code and run the tests
 	.venv/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile

@@ -1,6 +1,6 @@
 """Any timm model as an MMEngine classifier: the loss in training, class scores in evaluation."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ class ImageClassifier(BaseModel):
         ValueError: timm has no such model, or a key of init_cfg is unknown.
     """
 
-    ema = None  # a copy of the backbone with EMA weights, see hooks.EMA
+    ema: nn.Module | None = None  # a copy of the backbone with EMA weights, see hooks.EMA
     mesa = 0.0  # weight of the loss against the EMA model's scores, see hooks.MESA
 
     def __init__(
@@ -97,7 +97,7 @@ class ImageClassifier(BaseModel):
         if mode == 'tensor':
             return self.backbone(inputs)
         if mode == 'loss':
-            return self.loss(inputs, targets)
+            return self.loss(inputs, cast(Tensor, targets))
         if mode == 'predict':
             return self.predict(inputs, targets)
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}.")
@@ -128,7 +128,7 @@ class ImageClassifier(BaseModel):
         losses = dict(loss=F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing))
         if self.mesa:
             with torch.no_grad():
-                seen = self.ema(inputs).float().softmax(dim=1)
+                seen = cast(nn.Module, self.ema)(inputs).float().softmax(dim=1)
             losses['loss_mesa'] = self.mesa * F.cross_entropy(logits, seen)
         return losses
 

@@ -12,14 +12,13 @@ import torch
 from mmengine.config import Config
 from safetensors.torch import save_file
 from timm.data import DEFAULT_CROP_PCT, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from torch import nn
 
 from .engine.config import load_config
 from .engine.errors import CheckpointError, UsageError
 from .engine.files import atomic, file_sha256
 from .engine.loading import fit_weights, load_weights
 from .engine.weights import Weights, read_weights
-from .models.factory import create_model
+from .models.factory import TimmModule, create_model
 
 FORMATS = ('timm', 'official', 'safetensors')
 # Released sizes; the study's rows are left out, several of which have the same parameters.
@@ -123,23 +122,23 @@ def model_args(weights: Weights, name: str | None = None, cfg: Config | None = N
     )
 
 
-def _empty_model(name: str, weights: Weights) -> nn.Module:
+def _empty_model(name: str, weights: Weights) -> TimmModule:
     """The model without memory, with as many classes as the weights have, or without a head."""
     with torch.device('meta'):
         try:
             model = create_model(name)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        head = model.default_cfg['classifier']
-        head = re.escape(head if isinstance(head, str) else head[0])
-        head = re.compile(rf'(^|\.){head}\.weight$')
+        heads = model.default_cfg['classifier']
+        name = re.escape(heads if isinstance(heads, str) else heads[0])
+        head = re.compile(rf'(^|\.){name}\.weight$')
         rows = [len(value) for key, value in weights.state_dict.items() if head.search(key)]
         model.reset_classifier(rows[0] if rows else 0)
     return model
 
 
 def input_config(
-    model: nn.Module, cfg: Config | None = None, input_size: int | None = None
+    model: TimmModule, cfg: Config | None = None, input_size: int | None = None
 ) -> dict[str, Any]:
     """Image size, normalisation and crop: of the config's test images, else of the model."""
     values = dict(model.default_cfg)
@@ -152,7 +151,7 @@ def input_config(
     return dict(input_size=size, **{key: values[key] for key in DEFAULTS})
 
 
-def contents(model: nn.Module, target: str, size: int) -> dict[str, Any]:
+def contents(model: TimmModule, target: str, size: int) -> dict[str, Any]:
     """What the file holds: a dict of tensors, or for the official code one around it.
 
     Args:

@@ -160,7 +160,8 @@ class AveragedScoreHook(Hook):
         model = unwrapped(runner.model)
         # No part of the model, which the Runner puts in eval mode: so it is put there here.
         model.attach_ema(copy.deepcopy(model.backbone).eval())
-        load_weights(model, self.weights.other)
+        # Loaded once, of a file that holds both sets.
+        load_weights(model, self.weights.other)  # type: ignore[union-attr, arg-type]
         self.weights = None  # their memory is free again
 
 

@@ -53,7 +53,7 @@ class TimmParamGroups(DefaultOptimWrapperConstructor):
             )
         head = max(depths.values(), default=0)
         names = {parameter: name for name, parameter in module.named_parameters()}
-        shared = {}
+        shared: dict[tuple, dict[str, Any]] = {}
         for group in params:
             (parameter,) = group.pop('params')
             name = names[parameter]

@@ -39,9 +39,9 @@ def has_compiled_operators() -> bool:
     return spec is not None and spec.origin != str(_OPERATORS)
 
 
-def find_loader(name: str) -> Loader | None:
+def find_loader(fullname: str) -> Loader | None:
     """What `pkgutil.find_loader` was until Python 3.13."""
-    spec = importlib.util.find_spec(name)
+    spec = importlib.util.find_spec(fullname)
     return spec.loader if spec else None
 
 

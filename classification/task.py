@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from PIL.Image import Image
 from torch import nn
 
+from .classifier import ImageClassifier
 from .engine.dataset_configs import leaf_datasets
 from .engine.task import Task
 from .engine.weights import Weights
@@ -85,7 +86,8 @@ class Classification(Task):
         training: bool = False,
     ) -> list:
         """[images (B, 3, H, W), classes (B,)]."""
-        return [torch.randn(batch, 3, *size), torch.arange(batch) % model.num_classes]
+        classes = cast(ImageClassifier, model).num_classes
+        return [torch.randn(batch, 3, *size), torch.arange(batch) % classes]
 
 
 class BestClasses:
@@ -99,7 +101,7 @@ class BestClasses:
     def __init__(self, out: Path, classes: Sequence[str]):
         self.out = out
         self.classes = classes
-        self.results = []
+        self.results: list[dict[str, Any]] = []
 
     def add(self, path: Path, name: Path, sample: dict[str, Any]) -> None:
         """Take the scores of an image."""

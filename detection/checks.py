@@ -11,7 +11,7 @@ from classification.engine.dataset_configs import dataset_paths
 from classification.engine.errors import DataError, shorten_list
 
 
-def check_dataset(dataset: Mapping[str, Any], cls: type) -> None:
+def check_dataset(dataset: Mapping[str, Any], cls: type[Any]) -> None:
     """Raise DataError where the file of a COCO dataset and its config do not agree.
 
     Args:

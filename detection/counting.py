@@ -1,10 +1,13 @@
 """What counting FLOPs and timing need of a detector: random inputs, and shapes without values."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
 from mmengine.structures import BaseDataElement, InstanceData
-from torch import nn
+from torch import Tensor, nn
 
 _INSTANCES = 8  # per image
 
@@ -20,23 +23,25 @@ def noise_batch(
     data = demo_mm_inputs(
         batch, [(3, *size)] * batch, [_INSTANCES] * batch, classes, with_mask=True
     )
-    data = model.data_preprocessor(data, training=True)
+    detector: Any = model  # mmdet has no types
+    data = detector.data_preprocessor(data, training=True)
     return [data['inputs'], data['data_samples']]
 
 
 def freeze_values(model: nn.Module) -> None:
     """Let RoI extractors and the RPN return results of the full size, whatever the values."""
-    for module in model.modules():
+    detector: Any = model  # mmdet has no types
+    for module in detector.modules():
         if hasattr(module, 'roi_layers'):
 
-            def extract(maps, rois, module=module):
+            def extract(maps: Sequence[Tensor], rois: Tensor, module: Any = module) -> Tensor:
                 size = module.roi_layers[0].output_size
                 return maps[0].new_empty(len(rois), module.out_channels, *size)
 
             module.forward = extract
-    if hasattr(model, 'roi_head'):
+    if hasattr(detector, 'roi_head'):
 
-        def propose(*_, **__):
-            return [InstanceData(bboxes=torch.empty(model.rpn_head.test_cfg.max_per_img, 4))]
+        def propose(*_: Any, **__: Any) -> list[InstanceData]:
+            return [InstanceData(bboxes=torch.empty(detector.rpn_head.test_cfg.max_per_img, 4))]
 
-        model.rpn_head.predict_by_feat = propose
+        detector.rpn_head.predict_by_feat = propose

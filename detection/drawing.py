@@ -44,18 +44,23 @@ def _draw(
     palette: Sequence[Colour],
     scores: np.ndarray | None = None,
 ) -> Image.Image:
-    boxes, labels = _array(instances.bboxes), _array(instances.labels)
+    boxes, labels, masks = instances.bboxes, instances.labels, instances.get('masks')
     return draw_instances(
-        image, boxes, labels, classes, palette, _array(instances.get('masks')), scores
+        image,
+        _array(boxes),
+        _array(labels),
+        classes,
+        palette,
+        None if masks is None else _array(masks),
+        scores,
     )
 
 
-def _array(values: Any) -> np.ndarray | None:
-    """A tensor, mmdet's boxes or mmdet's masks as a numpy array; None stays."""
+def _array(values: Any) -> np.ndarray:
+    """A tensor, mmdet's boxes or mmdet's masks as a numpy array."""
     if hasattr(values, 'to_ndarray'):
         return values.to_ndarray()
-    values = getattr(values, 'tensor', values)
-    return values if values is None else values.cpu().numpy()
+    return getattr(values, 'tensor', values).cpu().numpy()
 
 
 def draw_instances(
@@ -83,8 +88,9 @@ def draw_instances(
     canvas, k = enlarge(image)
     # The surest last, on top.
     order = np.arange(len(labels)) if scores is None else np.argsort(scores, kind='stable')
-    for i in order if masks is not None else ():
-        paint_mask(canvas, masks[i], palette[labels[i]], k)
+    if masks is not None:
+        for i in order:
+            paint_mask(canvas, masks[i], palette[labels[i]], k)
     picture = to_picture(canvas)
     draw = ImageDraw.Draw(picture)
     for i in order:

@@ -19,7 +19,8 @@ class CocoResults:
 
     def __init__(self, out: Path, classes: Sequence[str]):
         self.out = out
-        self.images, self.annotations = [], []
+        self.images: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
         self.categories = [{'id': i, 'name': name} for i, name in enumerate(classes, start=1)]
 
     def add(self, path: Path, name: Path, sample: Any) -> None:

@@ -25,7 +25,7 @@ class Detection(Task):
     freeze_values = staticmethod(counting.freeze_values)
 
     @property
-    def cpu_amp_refusal(self) -> str | None:
+    def cpu_amp_refusal(self) -> str | None:  # type: ignore[override]  # nobody sets it
         """A compiled mmcv has no bfloat16; this project's operators have."""
         if not has_compiled_operators():
             return None

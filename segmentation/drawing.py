@@ -68,4 +68,4 @@ def _inmost(mask: np.ndarray) -> tuple[int, int]:
     """(row, column) of the pixel of a mask (H, W) that is farthest from its edge."""
     depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)
     row, column = np.unravel_index(depth.argmax(), depth.shape)
-    return row - 1, column - 1
+    return int(row) - 1, int(column) - 1

@@ -18,7 +18,7 @@ class PaletteMaps:
 
     def __init__(self, out: Path, palette: Sequence[tuple[int, int, int]]):
         self.out = out
-        self.palette = np.uint8(palette)
+        self.palette = np.array(palette, np.uint8)
 
     def add(self, path: Path, name: Path, sample: Any) -> None:
         """Write the map of an image; its values are positions in the classes, from 0."""

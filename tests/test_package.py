@@ -51,7 +51,7 @@ def test_every_file_is_in_the_wheel(wheel):
         ('tools', 'mila_toolkit/'),
     ):
         listed = subprocess.run(
-            ['git', 'ls-files', f'{folder}/*.py', f'{folder}/*.yml'],
+            ['git', 'ls-files', *(f'{folder}/{name}' for name in ('*.py', '*.yml', 'py.typed'))],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -5,14 +5,18 @@ Its parameters keep the model's own names, so that released detectors load as th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from ..engine.loading import load_weights, pretrained_source
 
+# The type checker knows nothing of it: the model and BaseModule beside it have what it calls.
+_Model: Any = object
+Backbone = TypeVar('Backbone', bound='DenseModel')
 
-class DenseModel:
+
+class DenseModel(_Model):
     """Makes a model with timm's interface a backbone, with one LayerNorm per output map.
 
     Inherit from it before the model and from BaseModule after. The model is a StagedModel, or has
@@ -92,7 +96,7 @@ class DenseModel:
             super().init_weights()
         self._is_init = True
 
-    def train(self, mode: bool = True) -> 'DenseModel':
+    def train(self: Backbone, mode: bool = True) -> Backbone:
         """As nn.Module.train; frozen stages stay in eval mode (batch norm, stochastic depth)."""
         super().train(mode)
         for module in self._frozen_modules():

@@ -11,7 +11,7 @@ from .dense import DenseModel
 
 
 @MODELS.register_module('LinearSwin')
-class LinearSwinBackbone(DenseModel, LinearSwin, BaseModule):
+class LinearSwinBackbone(DenseModel, LinearSwin, BaseModule):  # type: ignore[misc]  # forward: maps
     """A model of the empirical study as a dense backbone.
 
     Args:

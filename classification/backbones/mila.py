@@ -11,7 +11,7 @@ from .dense import DenseModel, resolve_arch
 
 
 @MODELS.register_module('MILA')
-class MILABackbone(DenseModel, MILA, BaseModule):
+class MILABackbone(DenseModel, MILA, BaseModule):  # type: ignore[misc]  # forward: maps
     """MILA as a dense backbone.
 
     Args:

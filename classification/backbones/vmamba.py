@@ -11,7 +11,7 @@ from .dense import DenseModel, resolve_arch
 
 
 @MODELS.register_module('VMamba')
-class VMambaBackbone(DenseModel, VMamba, BaseModule):
+class VMambaBackbone(DenseModel, VMamba, BaseModule):  # type: ignore[misc]  # forward: maps
     """VMamba as a dense backbone.
 
     Args:

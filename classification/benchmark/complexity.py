@@ -6,7 +6,7 @@ is counted with as many proposals as its test_cfg keeps, 100 of them with masks,
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -34,22 +34,23 @@ def complexity(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any
         UsageError: the config has no model of a known task, or the image is too small.
     """
     task = known_task(cfg)
-    shape = tuple(shape or task.count_shape)
-    if min(shape) < 32:
-        raise UsageError(f'An image of {shape[0]}x{shape[1]} is too small: give sides from 32 up.')
+    height, width = shape or cast(tuple[int, int], task.count_shape)  # of a known task
+    if min(height, width) < 32:
+        raise UsageError(f'An image of {height}x{width} is too small: give sides from 32 up.')
     # The model is built outside of `count`: many read values meanwhile (Swin's and MambaOut's
     # stochastic depth), which fake tensors do not have.
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model).eval()
         task.freeze_values(model)
-        counter = count(model, *task.noise_batch(cfg, model, 1, shape), mode='tensor')
+        inputs = task.noise_batch(cfg, model, 1, (height, width))
+        counter = count(model, *inputs, mode='tensor')
     counts, root = counter.get_flop_counts(), type(model).__name__
     parts = {
         name: dict(params=_params(part), flops=_flops(part, f'{root}.{name}', counts))
         for name, part in model.named_children()
     }
     return dict(
-        shape=list(shape),
+        shape=[height, width],
         params=_params(model),
         flops=counter.get_total_flops() // 2,
         parts={name: cost for name, cost in parts.items() if cost['params']},

@@ -11,7 +11,7 @@ import datetime
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -136,15 +136,15 @@ def _time_cases(
 ) -> dict[str, float]:
     """Fill in the cases' seconds; returns what `measure` does."""
     peaks = {precision: matmul(precision, device) for precision in {c.precision for c in cases}}
-    steps = {i: step for i, step in steps.items() if not cases[i].error}
-    steps.update({precision: product for precision, (product, _) in peaks.items()})
+    timed: dict[int | str, Step] = {i: s for i, s in steps.items() if not cases[i].error}
+    timed.update({precision: product for precision, (product, _) in peaks.items()})
     start = time.perf_counter()
 
     def progress(done: int) -> None:
         left = (time.perf_counter() - start) / done * (rounds - done)
         say(f'round {done} of {rounds}, {left / 60:.1f} minutes left')
 
-    times = time_in_turns(steps, rounds, warmup=0, device=device, on_round=progress)
+    times = time_in_turns(timed, rounds, warmup=0, device=device, on_round=progress)
     for i, case in enumerate(cases):
         if case.error:
             case.memory = None
@@ -215,7 +215,7 @@ class _Run:
     def call(self, inputs: list, precision: str) -> None:
         """A forward, or a step of training."""
         if precision == 'fp32':
-            context = nullcontext()
+            context: AbstractContextManager = nullcontext()
         else:
             context = torch.autocast(self.device.type, DTYPES[precision])
         if not self.training:
@@ -230,9 +230,9 @@ class _Run:
 
 
 def _guarded(case: Case, run: _Run) -> Step:
-    inputs = []
+    inputs: list = []
 
-    def step():
+    def step() -> None:
         if case.error:
             return
         try:

@@ -49,7 +49,8 @@ def _exponent(points: Sequence[Row], key: str) -> float | None:
     if not all(point[key] for point in points):
         return None
     logs = np.log([(_pixels(point), point[key]) for point in points])
-    return float(np.polyfit(*logs.T, 1)[0])
+    pixels, costs = logs.T
+    return float(np.polyfit(pixels, costs, 1)[0])
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -176,7 +177,8 @@ def _accuracies(cases: Sequence[Row]) -> dict[tuple, list[tuple[float, float]]]:
             for point in points:
                 if point['model'] in known and tuple(point['size']) == (224, 224):
                     seconds = point['median'] / point['batch']
-                    series[(family, *setting[1:])].append((1e3 * seconds, known[point['model']]))
+                    key = (family, *setting[1:])
+                    series[key].append((1e3 * seconds, known[point['model']]))
     return series
 
 

@@ -56,7 +56,7 @@ class TimmSubject:
         ValueError: timm has no such model, or it gives no maps.
     """
 
-    training_forwards = 3  # the backward pass costs two forwards
+    training_forwards: int | None = 3  # the backward pass costs two forwards
 
     def __init__(self, name: str, dense: bool) -> None:
         module = TimmBackbone(name) if dense else create_model(name, **any_size(name))

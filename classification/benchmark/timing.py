@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -35,9 +35,9 @@ def time_in_turns(
     Returns:
         {name: [seconds of each round]}.
     """
-    times = {name: [] for name in steps}
+    times: dict[Name, list[float]] = {name: [] for name in steps}
     for turn in range(warmup + rounds):
-        for name in reversed(steps) if turn % 2 else steps:
+        for name in reversed(list(steps)) if turn % 2 else steps:
             seconds = _seconds(steps[name], device)
             if turn >= warmup:
                 times[name].append(seconds)
@@ -86,4 +86,5 @@ def peak_memory(step: Step, device: torch.device | str = 'cpu') -> int | None:
 
 
 def _resident_peak(process: Path) -> int:
-    return 1024 * int(re.search(r'VmHWM:\s*(\d+) kB', (process / 'status').read_text())[1])
+    found = re.search(r'VmHWM:\s*(\d+) kB', (process / 'status').read_text())
+    return 1024 * int(cast(re.Match, found)[1])

@@ -51,7 +51,7 @@ def stages(name: str, size: tuple[int, int]) -> list[dict[str, Any]]:
 
 def _map_shapes(name: str, size: tuple[int, int]) -> list[tuple[int, int]]:
     """(tokens, channels) of every map."""
-    model = build_subject(name).module.eval()
+    model: Any = build_subject(name).module.eval()
     model = getattr(model, 'backbone', model)
     images = torch.empty(1, 3, *size)
     try:

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import IO
+from typing import IO, cast
 
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
@@ -81,13 +81,14 @@ def list_archive(path: str) -> list[tuple[str, Member]]:
         raise DataError(
             f'Archive {path} does not exist: put it there or set data_root to where it is.'
         )
+    found: list[tuple[str, Member]]
     try:
         if path.lower().endswith('.zip'):
             with zipfile.ZipFile(path) as archive:
                 found = [(name, name) for name in archive.namelist()]
         else:
             with open(path, 'rb') as file:
-                found = list(_list_tar(file))
+                found = [*_list_tar(file)]
     except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
         reason = f'{type(error).__name__}: {error}'
         raise DataError(
@@ -104,12 +105,13 @@ def _list_tar(file: IO[bytes], start: int = 0) -> Iterator[tuple[str, tuple[int,
     file.seek(0)
     with tarfile.open(fileobj=file, mode='r:') as tar:
         while info := tar.next():
-            tar.members = []  # tarfile's list would take a gigabyte for all of ImageNet
+            # tarfile's list, which its stubs leave out, would take a gigabyte for all of ImageNet.
+            tar.members = []  # type: ignore[attr-defined]
             if not info.isreg():
                 continue
             offset = start + info.offset_data
             if info.name.lower().endswith('.tar'):
-                with tar.extractfile(info) as inner:
+                with cast(IO[bytes], tar.extractfile(info)) as inner:  # None of no file, as a link
                     for name, member in _list_tar(inner, offset):
                         yield f'{info.name[:-4]}/{name}', member
             else:

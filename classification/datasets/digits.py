@@ -80,7 +80,7 @@ def glyph(sample: np.ndarray, height: int, limit: int, rng: np.random.Generator)
     which closes loops and thins faint strokes: sharpening the smooth enlargement undoes most of
     that, and cutting it at about half then gives the outline of a bold pen.
     """
-    ink = cv2.resize(np.pad(sample / 16.0, 2), (96, 96), interpolation=cv2.INTER_CUBIC)
+    ink: np.ndarray = cv2.resize(np.pad(sample / 16.0, 2), (96, 96), interpolation=cv2.INTER_CUBIC)
     ink += 2 * (ink - cv2.GaussianBlur(ink, (0, 0), 10))  # 10 of 96 pixels: 1.2 cells
     turn = cv2.getRotationMatrix2D((47.5, 47.5), rng.uniform(-15, 15), 1.0)
     ink = cv2.warpAffine(ink, turn, (96, 96), flags=cv2.INTER_LINEAR)
@@ -114,9 +114,8 @@ def background(size: int, clutter: float, rng: np.random.Generator) -> np.ndarra
         kind = rng.integers(3)
         if kind == 0:
             ends = centre + reach * rng.uniform(-2, 2, (2, 2))
-            cv2.line(
-                canvas, *(tuple(map(int, end)) for end in ends), colour, thickness, cv2.LINE_AA
-            )
+            one, other = (tuple(map(int, end)) for end in ends)
+            cv2.line(canvas, one, other, colour, thickness, cv2.LINE_AA)
         elif kind == 1:
             corners = centre + reach * rng.uniform(-0.7, 0.7, (int(rng.integers(3, 6)), 2))
             cv2.fillConvexPoly(

@@ -20,10 +20,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -45,7 +45,7 @@ VAL_FRACTION = 0.2
 
 
 def make_digits(
-    out: str | os.PathLike, *, progress: bool = True, **settings: int | float
+    out: str | os.PathLike, *, progress: bool = True, **settings: Any
 ) -> dict[str, Any]:
     """Build the dataset in the folder `out`, whole or not at all.
 
@@ -64,9 +64,9 @@ def make_digits(
         ValueError: settings that cannot work.
         FileExistsError: `out` holds anything that is not ours; nothing is deleted.
     """
-    settings = Settings(**settings)
+    chosen = Settings(**settings)
     out = Path(out).resolve()
-    wanted = {'generator': GENERATOR, 'settings': asdict(settings), 'source': _source()}
+    wanted = {'generator': GENERATOR, 'settings': asdict(chosen), 'source': _source()}
     existing = _ours(out)
     if existing and _is_complete(out, existing, wanted):
         return existing
@@ -78,14 +78,14 @@ def make_digits(
         shutil.rmtree(left_over, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _write(partial, settings, wanted, out.name, progress)
+        _write(partial, chosen, wanted, out.name, progress)
         if out.exists():  # ours, or empty
             out.rename(old)
         partial.rename(out)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return _ours(out)
+    return cast(dict[str, Any], _ours(out))  # it is there now
 
 
 def describe(manifest: dict[str, Any]) -> str:
@@ -137,7 +137,12 @@ def _split(samples: Bunch, seed: int) -> dict[str, np.ndarray]:
 
 
 def write_classification(
-    root: Path, split: str, indices: Iterable[int], samples: Bunch, settings: Settings, bar: tqdm
+    root: Path,
+    split: str,
+    indices: Sequence[int] | np.ndarray,
+    samples: Bunch,
+    settings: Settings,
+    bar: tqdm,
 ) -> None:
     """Write every sample's renderings, one digit each, into its class folder under `root`.
 
@@ -159,7 +164,12 @@ def write_classification(
 
 
 def write_scenes(
-    root: Path, split: str, indices: Iterable[int], samples: Bunch, settings: Settings, bar: tqdm
+    root: Path,
+    split: str,
+    indices: Sequence[int] | np.ndarray,
+    samples: Bunch,
+    settings: Settings,
+    bar: tqdm,
 ) -> int:
     """Write one split's scenes, their COCO annotations and their semantic maps under `root`.
 
@@ -174,7 +184,8 @@ def write_scenes(
     maps = root / 'ade' / 'annotations' / ade_name
     for folder in (coco, ade, maps, root / 'coco' / 'annotations'):
         folder.mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for number in range(1, getattr(settings, f'{split}_scenes') + 1):
         rng = _rng(settings, 'scene', split, number, 0)
         count = min(int(rng.integers(settings.min_digits, settings.max_digits + 1)), len(indices))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import all_gather_object, is_main_process
@@ -40,6 +40,8 @@ class SkippedBatches:
 class CheckpointedRunner(MMRunner):
     """MMEngine's Runner that reads checkpoints safely, writes them whole and resumes exactly."""
 
+    _load_from: str | Weights | None
+
     def start_from(self, weights: Weights) -> None:
         """Load these weights, which were read already, instead of the config's `load_from`."""
         self._load_from = weights
@@ -57,7 +59,7 @@ class CheckpointedRunner(MMRunner):
             CheckpointError: the file is not usable or does not fit the model.
         """
         if self._resume:
-            return self._load_training(filename)
+            return self._load_training(cast(str | Path, filename))  # MMEngine's own call
         model = unwrapped(self.model)
         load_weights(model, filename)
         checkpoint = dict(state_dict=model.state_dict())

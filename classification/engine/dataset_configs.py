@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+DatasetConfig = TypeVar('DatasetConfig', bound=Mapping[str, Any])
 
 
-def leaf_datasets(dataset: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def leaf_datasets(dataset: DatasetConfig) -> list[DatasetConfig]:
     """The configs of the datasets inside wrappers such as RepeatDataset and ConcatDataset."""
     inner = dataset.get('datasets', [dataset['dataset']] if 'dataset' in dataset else [])
     return [leaf for child in inner for leaf in leaf_datasets(child)] or [dataset]

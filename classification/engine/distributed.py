@@ -1,6 +1,7 @@
 """The processes of one run: their ranks, and the model inside its wrappers."""
 
 import os
+from typing import Any
 
 import torch
 from mmengine.dist import is_distributed
@@ -24,8 +25,9 @@ def first_to_fail() -> bool:
     return local_rank() == 0
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model itself, from inside DDP and test-time augmentation."""
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    return model
+def unwrapped(model: nn.Module) -> Any:
+    """The model itself, of the config's class, from inside DDP and test-time augmentation."""
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    return inner

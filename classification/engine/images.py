@@ -4,6 +4,7 @@ import glob
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -23,18 +24,21 @@ def find_images(patterns: Iterable[str | os.PathLike]) -> dict[Path, Path]:
     Raises:
         UsageError: a pattern finds nothing, or two images would be written to one file.
     """
-    names = {}
-    for pattern in map(os.fspath, patterns):
+    names: dict[Path, Path] = {}
+    for pattern in (os.fspath(pattern) for pattern in patterns):
         path = Path(pattern)
-        found = path.rglob('*') if path.is_dir() else map(Path, glob.glob(pattern, recursive=True))
         if path.is_file():  # whatever its name looks like to glob
-            found = [path]
-        found = sorted(p for p in found if p.suffix.lower() in IMG_EXTENSIONS and p.is_file())
+            paths = [path]
+        elif path.is_dir():
+            paths = [*path.rglob('*')]
+        else:
+            paths = [Path(name) for name in glob.glob(pattern, recursive=True)]
+        found = sorted(p for p in paths if p.suffix.lower() in IMG_EXTENSIONS and p.is_file())
         if not found:
             raise UsageError(f'{pattern} is no image ({" ".join(IMG_EXTENSIONS)}) and holds none.')
         root = path if path.is_dir() else os.path.commonpath([p.parent for p in found])
         names.update({p: p.relative_to(root).with_suffix('') for p in found})
-    taken = {}
+    taken: dict[Path, Path] = {}
     for path, name in names.items():
         other = taken.setdefault(name, path)
         if other.resolve() != path.resolve():
@@ -46,7 +50,8 @@ def find_images(patterns: Iterable[str | os.PathLike]) -> dict[Path, Path]:
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:
     """An image file as (H, W, 3) uint8, RGB, turned as its EXIF data say: so mmcv reads it."""
-    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    # Of a file that cannot be read imread gives None, which cvtColor refuses.
+    return cv2.cvtColor(cast(np.ndarray, cv2.imread(str(path))), cv2.COLOR_BGR2RGB)
 
 
 def check_image(path: str | os.PathLike) -> None:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ class Predictor:
 
         An image that cannot be read comes without a sample, before those that wait for a batch.
         """
-        batch = []
+        batch: list[tuple[Path, dict[str, Any], np.ndarray]] = []
         for path in map(Path, paths):
             loaded = self._read(path)
             if loaded is None:
@@ -106,8 +106,9 @@ class Predictor:
 
     def draw(self, prediction: Prediction, score_thr: float = 0.3) -> Image:
         """A prediction over its image; instances with a score below `score_thr` are left out."""
+        picture = cast(np.ndarray, prediction.picture)  # there is one wherever there is a sample
         return self.task.draw_prediction(
-            prediction.picture, prediction.sample, self.classes, self.palette, score_thr
+            picture, prediction.sample, self.classes, self.palette, score_thr
         )
 
     def _read(self, path: Path) -> tuple[dict[str, Any], np.ndarray] | None:

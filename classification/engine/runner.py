@@ -29,6 +29,8 @@ from .stopping import StopOnSignal, outlive_stop
 class Runner(CheckpointedRunner, ScheduledRunner):
     """MMEngine's Runner that runs on a CPU too, reads checkpoints safely and resumes exactly."""
 
+    _train_dataloader: DataLoader | dict[str, Any]
+
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """As MMEngine's, whose launcher needs a GPU: without one the processes talk by gloo."""
         if self._launcher == 'pytorch' and not is_distributed():

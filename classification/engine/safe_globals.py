@@ -8,6 +8,7 @@ import pickle
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ def _history_method(owner: type, name: str) -> Callable:
 # MMEngine's log history (numpy arrays and scalars) and inert configuration objects. A name maps to
 # the class that is built for it, so that a yacs config becomes a dictionary whether yacs is
 # installed or not.
-_NUMPY_CORE = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
+_NUMPY_CORE: Any = np._core if hasattr(np, '_core') else np.core
 SAFE_GLOBALS = [
     HistoryBuffer,
     (_history_method, 'builtins.getattr'),
@@ -32,7 +33,7 @@ SAFE_GLOBALS = [
     np.dtype,
     *(type(np.dtype(t)) for t in ('bool', 'int32', 'int64', 'uint8', 'float32', 'float64', 'U1')),
     *(
-        (getattr(_NUMPY_CORE, function), f'{module}.{function}')
+        (getattr(_NUMPY_CORE.multiarray, function), f'{module}.{function}')
         for function in ('_reconstruct', 'scalar')
         for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
     ),

@@ -53,6 +53,8 @@ class PositionedIndex(int):
         position: (epoch, batch, number in the batch), or None.
     """
 
+    position: tuple[int, int, int] | None
+
     def __new__(cls, index: int, position: tuple[int, int, int] | None = None) -> 'PositionedIndex':
         self = super().__new__(cls, index)
         self.position = position
@@ -115,7 +117,7 @@ class ReproducibleDataset:
     """
 
     def __init__(self, dataset: Dataset | Mapping[str, Any], seed: int | None):
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.dataset: Any = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self.key = (_SAMPLE, seed or 0, get_rank())
         self.task = current_task()
 
@@ -141,8 +143,8 @@ class ReproducibleDataset:
         """
         plain = int(index)
         before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-        if getattr(index, 'position', None):
-            _seed(*self.key, *index.position)
+        if position := getattr(index, 'position', None):
+            _seed(*self.key, *position)
         try:
             sample = self.dataset[plain]
         except DataError:

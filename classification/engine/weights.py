@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 from urllib.parse import urlparse
 
 import torch
@@ -186,7 +186,7 @@ def _find_state_dicts(checkpoint: Any, path: Path) -> dict[bool, tuple[str, dict
 
     The name is '' for a file that is a state dict.
     """
-    sets = {}
+    sets: dict[bool, tuple[str, dict[str, Tensor]]] = {}
     if isinstance(checkpoint, dict):
         for is_ema, keys in ((True, _EMA_KEYS), (False, _MODEL_KEYS)):
             key = next((key for key in keys if _is_state_dict(checkpoint.get(key))), None)
@@ -204,14 +204,14 @@ def _find_state_dicts(checkpoint: Any, path: Path) -> dict[bool, tuple[str, dict
             sets[False] = '', checkpoint
     if sets:
         return sets
-    keys = list(checkpoint)[:5] if isinstance(checkpoint, dict) else type(checkpoint).__name__
+    held = list(checkpoint)[:5] if isinstance(checkpoint, dict) else type(checkpoint).__name__
     raise CheckpointError(
-        f'{path} holds no weights ({keys}): expected a state dict, '
+        f'{path} holds no weights ({held}): expected a state dict, '
         f'or one under {", ".join((*_EMA_KEYS, *_MODEL_KEYS))}.'
     )
 
 
-def _is_state_dict(entry: Any) -> bool:
+def _is_state_dict(entry: Any) -> TypeGuard[dict[str, Tensor]]:
     return (
         isinstance(entry, dict)
         and len(entry) > 0

@@ -36,7 +36,7 @@ class Accuracy(BaseMetric):
                 there are any.
         """
         targets = torch.stack([sample['target'] for sample in data_samples])
-        hits = {}
+        hits: dict[str, list[bool]] = {}
         for model in ('ema_', ''):
             if f'{model}scores' in data_samples[0]:
                 scores = torch.stack([sample[f'{model}scores'] for sample in data_samples])

@@ -210,7 +210,7 @@ def _scores(classifier: Run, dense: Mapping[str, Sequence[Run]]) -> list[demo_re
         return json.loads(run.metrics.read_text())[key]
 
     top1 = score(classifier, 'accuracy/top1')
-    rows = [('classification', 'top-1', None, top1, classifier.minutes)]
+    rows: list[demo_report.Row] = [('classification', 'top-1', None, top1, classifier.minutes)]
     for task, metric, key, factor in DENSE_METRICS:
         pretrained, scratch = dense[task]
         scores = factor * score(scratch, key), factor * score(pretrained, key)

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ from ..visualization.tables import markdown
 Row = tuple[str, str, float | None, float, float]
 PathLike = str | os.PathLike
 
-GRID = dict(cell=(2.2, 2.2), fontsize=10)
+GRID: dict[str, Any] = dict(cell=(2.2, 2.2), fontsize=10)
 COLOURS = np.array(PALETTE) / 255
 
 

@@ -18,7 +18,7 @@ from . import jobs
 
 # White ink on black, read at the size at which it is drawn; scenes are not needed.
 PLAIN_DIGITS = Path('data/digits-plain')
-PLAIN = dict(
+PLAIN: dict[str, Any] = dict(
     plain=1,
     patch_size=32,
     min_height=18,
@@ -60,7 +60,8 @@ class Grid:
 
     def cfg(self, variant: str | None = None) -> Config:
         """The config of a variant, or what all have in common."""
-        return load_config(self.config, {**self.options, **self.variants.get(variant, {})})
+        changes = {} if variant is None else self.variants.get(variant, {})
+        return load_config(self.config, {**self.options, **changes})
 
     def folder(self, variant: str, seed: int) -> Path:
         """The work dir of a run."""
@@ -116,7 +117,7 @@ class Grid:
     def command(self, variant: str, seed: int) -> list[str | os.PathLike]:
         """The command that trains a run."""
         changes = {**self.options, **self.variants[variant], 'randomness.seed': seed}
-        args = [
+        args: list[str | os.PathLike] = [
             '--work-dir',
             self.folder(variant, seed),
             '--resume',

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from mmengine.registry import DATASETS, MODELS
-from torch import nn
 from tqdm import tqdm
 
 from ..benchmark.complexity import complexity
 from ..benchmark.timing import time_in_turns
 from ..engine.loading import load_weights
+from ..models.linear_swin import LinearSwin
 from . import study_report
 from .grid import Grid
 
@@ -88,7 +88,7 @@ class Study(Grid):
         medians = {row: median(seconds) for row, seconds in times.items()}
         return {row: medians[BASELINE] / medians[row] for row in self.variants}
 
-    def model(self, row: str) -> nn.Module:
+    def model(self, row: str) -> LinearSwin:
         """The timm model of a row as trained with the first seed."""
         classifier = MODELS.build(self.cfg(row).model)
         load_weights(classifier, self.checkpoint(row))

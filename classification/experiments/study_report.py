@@ -1,7 +1,7 @@
 """The study's table, figure and pictures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .. import zoo
 from ..models import ROWS
+from ..models.linear_swin import LinearSwin
 from ..models.ops.layout import DIRECTIONS
 from ..models.unified_attention import UnifiedAttention
 from ..visualization.figures import picture_grid, plots, save
@@ -50,11 +51,12 @@ def table(results: Results, published: Mapping[str, zoo.Model]) -> str:
 
 def _published_cells(model: zoo.Model, baseline: zoo.Model) -> list[str]:
     """Parameters, FLOPs, speed over the baseline's and top-1; empty where nothing is published."""
-    counts = model.published_counts
-    if counts is None:
+    counts, base = model.published_counts, baseline.published_counts
+    if not (counts and counts.throughput and base and base.throughput):
         return [''] * 4
-    speed = counts.number(counts.throughput) / counts.number(baseline.published_counts.throughput)
-    return [counts.parameters, counts.flops, f'{speed:.2f}', f'{model.published(TOP1)}']
+    speed = counts.number(counts.throughput) / counts.number(base.throughput)
+    printed = [counts.parameters or '', counts.flops or '']
+    return [*printed, f'{speed:.2f}', f'{model.published(TOP1)}']
 
 
 def si(number: float) -> str:
@@ -72,7 +74,7 @@ def figure(path: str | os.PathLike, results: Results, published: Mapping[str, zo
         path: PNG to write.
         results, published: as for `table`.
     """
-    rows = list(reversed(results))
+    rows = list(results)[::-1]
     figure, axes = plots(1, 2, (10, 0.32 * len(rows) + 1.2), sharey=True)
     axes = axes[0]
     for y, row in enumerate(rows):
@@ -91,7 +93,7 @@ def figure(path: str | os.PathLike, results: Results, published: Mapping[str, zo
 
 
 def attention_picture(
-    path: str | os.PathLike, models: Mapping[str, nn.Module], images: Tensor
+    path: str | os.PathLike, models: Mapping[str, LinearSwin], images: Tensor
 ) -> None:
     """What the token in the middle reads, in the first block, with and without its positions.
 
@@ -108,7 +110,7 @@ def attention_picture(
     pairs = [m for model in models.values() for m in (model, model.with_design(pos=()))]
     for row, image in zip(axes, images, strict=True):
         grids = [attention(model, image) for model in pairs]
-        query = [side // 2 for side in grids[0].shape] if grids else None
+        query = [side // 2 for side in grids[0].shape]
         _show_image(row[0], image, grids[0].shape, query)
         for ax, grid in zip(row[1:], grids, strict=True):
             ax.imshow(grid, cmap='magma')
@@ -159,7 +161,7 @@ def first_attention(
     return attention, *seen
 
 
-def _show_image(ax: Axes, image: Tensor, tokens: tuple[int, int], query: list[int]) -> None:
+def _show_image(ax: Axes, image: Tensor, tokens: Sequence[int], query: Sequence[int]) -> None:
     """An image with its grid of tokens, and a mark on the one that reads."""
     image = image - image.amin()
     ax.imshow((image / image.amax()).permute(1, 2, 0))

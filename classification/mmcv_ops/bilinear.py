@@ -48,8 +48,8 @@ def sample(maps: Tensor, image: Tensor, y: Tensor, x: Tensor) -> Tensor:
     height, width = maps.shape[2:]
     rows, columns = neighbours(y, height), neighbours(x, width)
     pixels = maps.permute(0, 2, 3, 1)
-    value = 0
+    value: Tensor | int = 0
     for row, at_row in zip(rows[:2], rows[2:], strict=True):
         for column, at_column in zip(columns[:2], columns[2:], strict=True):
             value = value + pixels[image[:, None], row, column] * (at_row * at_column)[..., None]
-    return value.transpose(1, 2)
+    return value.transpose(1, 2)  # type: ignore[union-attr]  # four neighbours are a tensor

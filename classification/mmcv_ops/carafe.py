@@ -80,17 +80,20 @@ def carafe_backward(
     carafe_naive_backward(grad_output, rfeatures, masks, grad_input, grad_masks, *sizes)
 
 
-def _reassemble(features, masks, kernel_size, group_size, scale):
+def _reassemble(
+    features: Tensor, masks: Tensor, kernel_size: int, group_size: int, scale: int
+) -> Tensor:
     """The sum over the kernel's points of shifted features times their weight."""
     batch, channels, height, width = features.shape
     reach = (kernel_size - 1) // 2
     padded = F.pad(features, (reach,) * 4)
     kernels = masks.view(batch, group_size, 1, kernel_size**2, scale * height, scale * width)
-    output = 0
+    output: Tensor | int = 0
     for point in range(kernel_size**2):
         row, column = divmod(point, kernel_size)
         shifted = padded[:, :, row : row + height, column : column + width]
         shifted = shifted.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
         groups = shifted.view(batch, group_size, -1, scale * height, scale * width)
         output = output + groups * kernels[:, :, :, point]
-    return output.view(batch, channels, scale * height, scale * width)
+    shape = (batch, channels, scale * height, scale * width)
+    return output.view(shape)  # type: ignore[union-attr]  # a kernel has points

@@ -57,7 +57,7 @@ def ms_deform_attn_backward(
         target.copy_(gradient)
 
 
-def _attend(shapes, value, locations, weights):
+def _attend(shapes: Tensor, value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     batch, _, heads, width = value.shape
     queries = locations.shape[1]
     sizes = shapes.tolist()

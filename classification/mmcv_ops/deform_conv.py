@@ -4,6 +4,8 @@ Both are torchvision's operator; offsets are y then x for each point of the kern
 `columns` and `ones` are buffers of mmcv's kernels that are not needed here.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -89,8 +91,8 @@ def modulated_deform_conv_forward(
         sizes: kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w,
             group, deformable_group.
     """
-    bias = bias if with_bias else None
-    output.copy_(_convolve(input, weight, offset, mask, bias, _modulated_geometry(sizes)))
+    used = bias if with_bias else None
+    output.copy_(_convolve(input, weight, offset, mask, used, _modulated_geometry(sizes)))
 
 
 def modulated_deform_conv_backward(
@@ -111,9 +113,9 @@ def modulated_deform_conv_backward(
     **sizes: int,
 ) -> None:
     """All gradients; shapes as `modulated_deform_conv_forward`."""
-    bias = bias if with_bias else None
+    used = bias if with_bias else None
     geometry = _modulated_geometry(sizes)
-    found = _backward(grad_output, input, weight, offset, mask, bias, geometry)
+    found = _backward(grad_output, input, weight, offset, mask, used, geometry)
     targets = (grad_input, grad_weight, grad_offset, grad_mask)
     for target, value in zip(targets, found, strict=False):
         target.copy_(value)
@@ -121,30 +123,47 @@ def modulated_deform_conv_backward(
         grad_bias.copy_(found[4])
 
 
-def _geometry(sizes):
+def _geometry(sizes: Mapping[str, int]) -> list[int]:
     """Strides, paddings, dilations, groups and deformable groups, as torchvision orders them."""
     names = ('dH', 'dW', 'padH', 'padW', 'dilationH', 'dilationW', 'group', 'deformable_group')
     return [sizes[name] for name in names]
 
 
-def _modulated_geometry(sizes):
+def _modulated_geometry(sizes: Mapping[str, int]) -> list[int]:
     names = ('stride', 'pad', 'dilation')
     both = [sizes[f'{name}_{axis}'] for name in names for axis in 'hw']
     return [*both, sizes['group'], sizes['deformable_group']]
 
 
-def _convolve(input, weight, offset, mask, bias, geometry):
+def _convolve(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    geometry: list[int],
+) -> Tensor:
     arguments = _arguments(input, weight, offset, mask, bias)
     return torch.ops.torchvision.deform_conv2d(*arguments, *geometry, mask is not None)
 
 
-def _backward(grad, input, weight, offset, mask, bias, geometry):
+def _backward(
+    grad: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    geometry: list[int],
+) -> tuple[Tensor, ...]:
     """Gradients at input, weight, offset, mask and bias."""
     arguments = computable(grad), *_arguments(input, weight, offset, mask, bias)
     return torch.ops.torchvision._deform_conv2d_backward(*arguments, *geometry, mask is not None)
 
 
-def _arguments(input, weight, offset, mask, bias):
+def _arguments(
+    input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None, bias: Tensor | None
+) -> list[Tensor]:
     """In a precision that has a kernel, with what torchvision expects where mmcv has nothing."""
     mask = input.new_zeros(len(input), 1) if mask is None else mask
     bias = weight.new_zeros(len(weight)) if bias is None else bias

@@ -36,7 +36,7 @@ def sigmoid_focal_loss_backward(
     grad_input.copy_(_select(positive, negative, target, weight))
 
 
-def _select(positive, negative, target, weight):
+def _select(positive: Tensor, negative: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     classes = torch.arange(positive.shape[1], device=target.device)
     loss = torch.where(target[:, None] == classes, positive, negative)
     return loss * weight[target][:, None] if weight.numel() else loss
@@ -77,7 +77,9 @@ def softmax_focal_loss_backward(
     grad_input.copy_(buff[:, None] * (one_hot - computable(input)))
 
 
-def _of_target(probabilities, target, weight):
+def _of_target(
+    probabilities: Tensor, target: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Probability of the target, its logarithm, and the factor of the sample's loss."""
     p = computable(probabilities)
     label = target.clamp(min=0)

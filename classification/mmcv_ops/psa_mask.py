@@ -52,7 +52,15 @@ def psamask_backward(
     grad_input.flatten(2)[:, relative, owner] = grad_output.flatten(2)[:, first, last]
 
 
-def _pairs(height, width, h_mask, w_mask, half_h, half_w, device):
+def _pairs(
+    height: int,
+    width: int,
+    h_mask: int,
+    w_mask: int,
+    half_h: int,
+    half_w: int,
+    device: torch.device,
+) -> tuple[Tensor, ...]:
     """(position in the mask, pixel that owns it, pixel that it means), of all within the map."""
     grid = (torch.arange(n, device=device) for n in (height, width, h_mask, w_mask))
     row, column, i, j = torch.meshgrid(*grid, indexing='ij')

@@ -5,6 +5,8 @@ deterministic on CUDA: torchvision's kernel refuses there, and its own determini
 of gigabytes. `by_matrices` serves instead. The maximum of the samples exists in mmcv alone.
 """
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor
 
@@ -104,7 +106,13 @@ def roi_align_backward(
         )
 
 
-def _points(rois, bins, spatial_scale, sampling_ratio, aligned):
+def _points(
+    rois: Tensor,
+    bins: Sequence[int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Sample points of RoIs, those with equally many samples together.
 
     Yields:
@@ -169,7 +177,16 @@ def by_matrices_backward(
     return result
 
 
-def _maximum(maps, rois, members, y, x, output, argmax_y, argmax_x):
+def _maximum(
+    maps: Tensor,
+    rois: Tensor,
+    members: Tensor,
+    y: Tensor,
+    x: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+) -> None:
     """Fill in the largest sample of each bin of the RoIs `members`, and where it is."""
     if not y.numel() or not x.numel():
         return
@@ -195,7 +212,9 @@ def _maximum(maps, rois, members, y, x, output, argmax_y, argmax_x):
         argmax_x[selected] = x[part][r, b_x, column].to(argmax_x.dtype)
 
 
-def _maximum_backward(grad, rois, argmax_y, argmax_x, shape):
+def _maximum_backward(
+    grad: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor, shape: torch.Size
+) -> Tensor:
     """Give the gradient of each bin to the four pixels around its largest sample."""
     batch, channels, height, width = shape
     result = grad.new_zeros(batch * channels * height * width)

@@ -1,5 +1,7 @@
 """RoIPool (Girshick, Fast R-CNN, ICCV 2015) and deformable RoI pooling (Dai et al., ICCV 2017)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -122,7 +124,9 @@ def deform_roi_pool_backward(
     grad_input.copy_(of_maps)
 
 
-def _deform_roi_pool(rois, shape, spatial_scale, sampling_ratio, gamma):
+def _deform_roi_pool(
+    rois: Tensor, shape: torch.Size, spatial_scale: float, sampling_ratio: int, gamma: float
+) -> Callable[[Tensor, Tensor], Tensor]:
     """The function of maps and offsets that pools these regions."""
     rois = computable(rois)
     count, _, height, width = shape
@@ -130,7 +134,7 @@ def _deform_roi_pool(rois, shape, spatial_scale, sampling_ratio, gamma):
     size = rois[:, [4, 3]] * spatial_scale - 0.5 - start
     images = rois[:, 0].long()
 
-    def pool(maps, offset):
+    def pool(maps: Tensor, offset: Tensor) -> Tensor:
         regions = []
         for r in range(count):
             axes = []

@@ -4,10 +4,13 @@ import difflib
 from typing import Any
 
 import timm
-from torch import nn
+
+# An nn.Module with timm's interface (num_classes, default_cfg, reset_classifier, ...), which no
+# class of timm's declares.
+TimmModule = Any
 
 
-def create_model(name: str, **kwargs: Any) -> nn.Module:
+def create_model(name: str, **kwargs: Any) -> TimmModule:
     """timm.create_model.
 
     Raises:

@@ -63,7 +63,7 @@ class GatedMixer(nn.Module):
         return self.out_proj(self.attn(x, table) * gate)
 
 
-def _rank(dim):
+def _rank(dim: int) -> int:
     """Rank of the gates' projection: Mamba's C / 16, which also meets the table's 29 M."""
     return math.ceil(dim / 16)
 
@@ -118,7 +118,7 @@ class Block(nn.Module):
             self.cpe1 = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.norm1 = nn.LayerNorm(dim)
         if design.block == 'attention+mlp':
-            self.mixer = AttentionMixer(dim, heads, key_dim, design)
+            self.mixer: AttentionMixer | GatedMixer = AttentionMixer(dim, heads, key_dim, design)
         else:
             expand = 2 if design.block == 'gated' else 1
             self.mixer = GatedMixer(dim, heads, key_dim, design, expand)
@@ -144,7 +144,7 @@ class Block(nn.Module):
             x = x + conv_nhwc(self.cpe2, x)
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
-    def _ape(self, height, width):
+    def _ape(self, height: int, width: int) -> Tensor:
         if self.ape.shape[1:3] == (height, width):
             return self.ape
         table = self.ape.permute(0, 3, 1, 2)
@@ -223,11 +223,12 @@ class LinearSwin(StagedModel):
     ) -> None:
         if len(depths) != len(num_heads):
             raise ValueError(f'depths {depths} and num_heads {num_heads} differ in length.')
-        design = Design(input_gate, forget_gate, shortcut, normalise, single_head, block, pos, scan)
+        switches = (input_gate, forget_gate, shortcut, normalise, single_head, block)
+        design = Design(*switches, pos, scan)  # type: ignore[arg-type]  # it makes tuples of both
         widths = [embed_dim * 2**i for i in range(len(depths))]
         rates = drop_path_rates(drop_path_rate, depths)
         stem = PatchEmbed(in_chans, embed_dim, patch_size)
-        stages = []
+        stages: list[Stage] = []
         for i, width in enumerate(widths):
             size = [math.ceil(side / (patch_size * 2**i)) for side in to_2tuple(img_size)]
             blocks = [Block(width, num_heads[i], design, size, mlp_ratio, r) for r in rates[i]]
@@ -241,7 +242,7 @@ class LinearSwin(StagedModel):
             stem, stages, widths, patch_size, in_chans, num_classes, global_pool, drop_rate
         )
         self.design = design
-        self._sizes = dict(
+        self._sizes: dict[str, Any] = dict(
             img_size=img_size,
             patch_size=patch_size,
             embed_dim=embed_dim,

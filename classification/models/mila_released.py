@@ -1,9 +1,14 @@
 """The released MILA files: their one difference from the model here is a table in every block."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .ops.rotary import rotary_table
+from .rotary_stage import RotaryStage
+from .staged import StagedModel
 
 # One table of rotary angles per block, sized for one resolution; here tables are computed.
 ROTARY_BUFFER = 'attn.rope.rotations'
@@ -15,7 +20,7 @@ def drop_rotary_buffers_(state_dict: dict[str, Tensor], prefix: str = '') -> Non
         del state_dict[name]
 
 
-def with_rotary_buffers(model: nn.Module, size: int) -> dict[str, Tensor]:
+def with_rotary_buffers(model: StagedModel, size: int) -> dict[str, Tensor]:
     """The state dict of a MILA as in a released file: with a rotary table in every block.
 
     Args:
@@ -28,7 +33,8 @@ def with_rotary_buffers(model: nn.Module, size: int) -> dict[str, Tensor]:
     if size % 32:
         raise ValueError(f'the official code takes multiples of 32, not {size}.')
     state_dict = model.state_dict()
-    for info, stage in zip(model.feature_info, model.layers, strict=True):
+    stages = cast(Sequence[RotaryStage], model.layers)
+    for info, stage in zip(model.feature_info, stages, strict=True):
         side = size // info['reduction']
         table = rotary_table(side, side, stage.rotary_dim, 'cpu')
         for j in range(len(stage.blocks)):

@@ -25,4 +25,5 @@ class RotaryStage(Stage):
     def block_arguments(self, x: Tensor) -> tuple[RotaryTable]:
         """The table for features x (B, H, W, C), in float32 or better: (H, W, rotary_dim / 2)."""
         dtype = torch.promote_types(x.dtype, torch.float32)
-        return (rotary_table(*x.shape[1:3], self.rotary_dim, x.device, dtype),)
+        height, width = x.shape[1:3]
+        return (rotary_table(height, width, self.rotary_dim, x.device, dtype),)

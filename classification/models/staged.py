@@ -5,7 +5,7 @@ convolution copies no layout. Maps are public as (B, C, H, W).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, cast
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import trunc_normal_
@@ -49,6 +49,13 @@ class Stage(nn.Module):
         return x
 
 
+class Top(Protocol):
+    """The module that holds the parts behind the last stage."""
+
+    norm: nn.Module
+    head: nn.Module
+
+
 class StagedModel(nn.Module):
     """Patch embedding, stages and a head: a classifier and a source of maps, as timm has them.
 
@@ -66,6 +73,7 @@ class StagedModel(nn.Module):
     output_fmt = 'NHWC'
     min_size = 1  # of an image's sides
     top_name = ''  # the submodule that holds `norm` and `head`; '' is the model itself
+    layers: Sequence[Stage]  # an nn.ModuleList, whose type does not know what it holds
 
     def __init__(
         self,
@@ -88,7 +96,7 @@ class StagedModel(nn.Module):
             for i, width in enumerate(widths)
         ]
         self.patch_embed = patch_embed
-        self.layers = nn.ModuleList(stages)
+        self.layers = cast(Sequence[Stage], nn.ModuleList(stages))
         if self.top_name:
             self.add_module(self.top_name, nn.Module())
         self.top.norm = nn.LayerNorm(self.num_features)
@@ -98,9 +106,9 @@ class StagedModel(nn.Module):
         self.register_load_state_dict_pre_hook(_rename_released_keys)
 
     @property
-    def top(self) -> nn.Module:
+    def top(self) -> Top:
         """The module that holds `norm` and `head`."""
-        return self.get_submodule(self.top_name)
+        return self.get_submodule(self.top_name)  # type: ignore[return-value]  # see __init__
 
     def stem_modules(self) -> tuple[nn.Module, ...]:
         """What comes before the first stage."""
@@ -249,11 +257,13 @@ def create(cls: type[StagedModel], name: str, pretrained: bool, **kwargs: Any) -
     return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, **kwargs)
 
 
-def _rename_released_keys(module, state_dict, prefix, *args):
+def _rename_released_keys(
+    module: StagedModel, state_dict: dict[str, Tensor], prefix: str, *args: Any
+) -> None:
     module.rename_released_keys_(state_dict, prefix)
 
 
-def _init_weights(module):
+def _init_weights(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
         trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

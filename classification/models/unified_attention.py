@@ -5,6 +5,7 @@ gates and their initial values: Gu and Dao, "Mamba" (2023).
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,7 @@ class UnifiedAttention(nn.Module):
         # Half precision cannot hold features near 0, decays near 1 or sums over many tokens.
         with torch.autocast(x.device.type, enabled=False):
             dtype = torch.promote_types(x.dtype, torch.float32)
-            y = self._attend(*(t.to(dtype) for t in (x, q, k, v)), table).to(x.dtype)
+            y = self._attend(*(t.to(dtype) for t in (x, q, k, v)), table=table).to(x.dtype)
         return y + conv_nhwc(self.lepe, v) if 'lepe' in self.design.pos else y
 
     @torch.no_grad()
@@ -90,11 +91,11 @@ class UnifiedAttention(nn.Module):
         values = values.view(-1, height, width, 1).expand(-1, -1, -1, x.shape[-1])
         q, k = (t.expand(len(values), -1, -1, -1) for t in self.qk(x).chunk(2, dim=-1))
         x = x.expand_as(values)
-        y = self._attend(x, q, k, values, table)
+        y = self._attend(x, q, k, values, table=table)
         if self.design.shortcut:
             y = y - self.D * x
         if 'lepe' in self.design.pos:
-            y = y + conv_nhwc(self.lepe, values) - self.lepe.bias
+            y = y + conv_nhwc(self.lepe, values) - cast(Tensor, self.lepe.bias)
         return y[:, query[0], query[1]].mean(dim=-1).view(height, width)
 
     @torch.no_grad()
@@ -124,9 +125,11 @@ class UnifiedAttention(nn.Module):
             left = torch.exp(-since[:, :, None] * rate[:, None]).mean(dim=(0, 2, 3))
             left[at + 1 :] = 0
             maps.append(to_image(left[None, :, None], order, height, width)[0, ..., 0])
-        return sum(maps) / len(maps)
+        return sum(maps) / len(maps)  # type: ignore[return-value]  # there is an order
 
-    def _attend(self, x, q, k, v, table):
+    def _attend(
+        self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, *, table: RotaryTable | None
+    ) -> Tensor:
         q, k = F.elu(q) + 1, F.elu(k) + 1
         height, width = x.shape[1:3]
         if not (self.design.normalise or self.design.forget_gate):
@@ -147,22 +150,34 @@ class UnifiedAttention(nn.Module):
             )
             for direction in self.design.scan or DIRECTIONS[:1]
         ]
-        return sum(ways) / len(ways)
+        return sum(ways) / len(ways)  # type: ignore[return-value]  # there is a way
 
-    def _scan(self, q, k, v, x, delta=None, q_rotated=None, k_rotated=None):
+    def _scan(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        x: Tensor,
+        delta: Tensor | None = None,
+        q_rotated: Tensor | None = None,
+        k_rotated: Tensor | None = None,
+    ) -> Tensor:
         """Tokens in order (B, heads, N, channels) -> what they read (B, N, dim)."""
         design = self.design
+        gate = None
+        if design.forget_gate:  # which has a delta
+            gate = ForgetGate(delta, self.A_log.to(q.dtype).exp())  # type: ignore[arg-type]
         y = unified_attention(
             q,
             k,
             v,
             delta=delta if design.input_gate else None,
-            a=ForgetGate(delta, self.A_log.to(q.dtype).exp()) if design.forget_gate else None,
+            a=gate,
             D=self.D.to(q.dtype).view(self.num_heads, 1, -1) if design.shortcut else None,
             x=x,
             normalise=design.normalise,
             causal=bool(design.scan),
-            rotated=None if q_rotated is None else (q_rotated, k_rotated),
+            rotated=None if q_rotated is None or k_rotated is None else (q_rotated, k_rotated),
         )
         return y.transpose(1, 2).flatten(2)
 
@@ -172,11 +187,11 @@ class UnifiedAttention(nn.Module):
         down, up, bias = (weight.to(x.dtype) for weight in weights)
         return F.softplus(F.linear(F.linear(x, down), up, bias))
 
-    def _heads(self, x, direction):
+    def _heads(self, x: Tensor, direction: str) -> Tensor:
         """(B, H, W, C) -> (B, heads, N, C / heads)."""
         return to_sequence(x, direction).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
-def _initial_delta_bias(dim, forget_gate):
+def _initial_delta_bias(dim: int, forget_gate: bool) -> Tensor:
     """Inverse softplus of the initial Δ: Mamba's with the forget gate, else the baseline's 1."""
     return inverse_softplus(init_delta(dim) if forget_gate else torch.ones(dim))

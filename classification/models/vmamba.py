@@ -86,11 +86,11 @@ class SelectiveScan2d(nn.Module):
         x = torch.stack([to_sequence(x, order) for order in ORDERS], dim=1)
         params = torch.stack([to_sequence(*p) for p in zip(params, ORDERS, strict=True)], dim=1)
         r, B, C = params.split((self.rank, 1, 1), dim=-1)  # (B, orders, N, rank or 1)
-        y = self._scan(x, self.dt_projs(r), B, C).unbind(1)
-        y = sum(to_image(*p, height, width) for p in zip(y, ORDERS, strict=True))
+        ways = self._scan(x, self.dt_projs(r), B, C).unbind(1)
+        y: Any = sum(to_image(*p, height, width) for p in zip(ways, ORDERS, strict=True))
         return self.out_proj(self.out_norm(y.to(x.dtype)))
 
-    def _scan(self, x, delta, B, C):
+    def _scan(self, x: Tensor, delta: Tensor, B: Tensor, C: Tensor) -> Tensor:
         """selective_scan with the learned A, D and b; half precision would lose a long memory."""
         with torch.autocast(x.device.type, enabled=False):
             dtype = torch.promote_types(x.dtype, torch.float32)

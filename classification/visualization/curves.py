@@ -11,7 +11,7 @@ from mmengine.registry import HOOKS
 
 from .scalars import read_scalars
 
-PANELS = {
+PANELS: dict[str, dict[str, str | None]] = {
     'loss': {'loss': 'training'},
     'top-1, per cent': {'accuracy/top1': 'model', 'accuracy/ema_top1': 'EMA weights'},
     'learning rate': {'lr': None},

@@ -28,9 +28,9 @@ def class_colours(meta: Mapping[str, Any]) -> list[Colour]:
     if len(palette) >= count:
         return [tuple(colour) for colour in palette[:count]]
     hues = (i * 0.618 % 1 for i in range(count))  # steps of the golden ratio
+    colours = (colorsys.hsv_to_rgb(hue, 0.85, (1, 0.75)[i % 2]) for i, hue in enumerate(hues))
     return [
-        tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.85, (1, 0.75)[i % 2]))
-        for i, hue in enumerate(hues)
+        (round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in colours
     ]
 
 
@@ -45,7 +45,7 @@ def paint_mask(canvas: np.ndarray, mask: np.ndarray, colour: Colour, k: int) -> 
     """Tint the pixels of a mask (H, W) in a canvas (k * H, k * W, 3), and outline them."""
     mask = np.asarray(mask, dtype=bool).repeat(k, axis=0).repeat(k, axis=1)
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    canvas[mask] += 0.5 * (np.float32(colour) - canvas[mask])
+    canvas[mask] += 0.5 * (np.array(colour, np.float32) - canvas[mask])
     canvas[mask & ~inner] = colour
 
 
@@ -97,5 +97,5 @@ def hstack(*pictures: Image.Image) -> Image.Image:
     return Image.fromarray(np.concatenate([np.asarray(picture) for picture in pictures], axis=1))
 
 
-def _font(picture: Image.Image) -> ImageFont.FreeTypeFont:
+def _font(picture: Image.Image) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=max(11, min(picture.size) // 28))

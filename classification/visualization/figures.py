@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 
 def plots(
-    rows: int, columns: int, size: Sequence[float], **kwargs: bool
+    rows: int, columns: int, size: tuple[float, float], **kwargs: Any
 ) -> tuple[Figure, np.ndarray]:
     """A figure of rows x columns plots with light grids, and its axes (rows, columns).
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -44,7 +45,7 @@ def fetch(name: str, folder: Path, zoo: list[Model]) -> Fetched:
         raise UsageError(
             f'No released weights are called {name}: did you mean {" or ".join(near)}?'
         )
-    release = known[name].release
+    release = cast(Release, known[name].release)  # all in `released` have one
     path = folder / release.checkpoint.name
     if path.exists():
         read_checkpoint(path, release.sha256)

@@ -88,8 +88,8 @@ def zoo_page(zoo: list[Model], folder: Path) -> str:
     for data in dict.fromkeys(model.training_data for model in zoo):
         parts += [f'## {data}\n', tables.of_data(zoo, data, folder), '']
     results = [(model, result) for model in zoo for result in model.results]
-    sources = sorted({model.citation(result) for model, result in results if result.published})
-    ways = sorted({result.measured for _, result in results if not result.published})
+    sources = sorted({c for model, result in results if (c := model.citation(result)) is not None})
+    ways = sorted({r.measured for _, r in results if r.measured is not None})
     parts += ['## Sources of the published figures\n', *(f'- {source}' for source in sources)]
     parts += ['\n## How the measured figures came about\n', *(f'- {way}' for way in ways)]
     return '\n'.join(parts) + '\n'
@@ -119,7 +119,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _label(model: Model) -> str:
-    if model.collection.name == 'Study':
+    if model.timm and model.collection.name == 'Study':
         return model.timm.removeprefix('study_').replace('_', ' ')
     return model.label
 
@@ -127,7 +127,7 @@ def _label(model: Model) -> str:
 def _speed(model: Model, known: dict[str, Model]) -> str:
     """Published throughput over that of the study's baseline."""
     here, baseline = (m.published_counts for m in (model, known['baseline']))
-    if not (here and here.throughput):
+    if not (here and here.throughput and baseline and baseline.throughput):
         return ''
     return f'{Counts.number(here.throughput) / Counts.number(baseline.throughput):.2f}'
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from ..engine.config import PROJECT
 from ..visualization.tables import markdown
@@ -175,7 +176,8 @@ def _of(zoo: list[Model], data: str, name: str, families: Sequence[str]) -> list
 
 
 def _link(model: Model, text: str, folder: Path) -> str:
-    return f'[{text}]({os.path.relpath(PROJECT / model.config, folder)})'
+    """A link to the config of a model that has one."""
+    return f'[{text}]({os.path.relpath(PROJECT / cast(str, model.config), folder)})'
 
 
 def _published(model: Model, *metrics: str) -> str:

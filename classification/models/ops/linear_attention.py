@@ -28,7 +28,7 @@ def linear_attention(q: Tensor, k: Tensor, v: Tensor, table: RotaryTable, num_he
     b, h, w, c = v.shape
     n = h * w
 
-    def heads(x):  # (B, H, W, C) -> (B, heads, N, C / heads)
+    def heads(x: Tensor) -> Tensor:  # (B, H, W, C) -> (B, heads, N, C / heads)
         return x.reshape(b, n, num_heads, c // num_heads).transpose(1, 2)
 
     q_rot, k_rot, v = heads(rotate(q, table)), heads(rotate(k, table)), heads(v)

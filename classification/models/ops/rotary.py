@@ -47,7 +47,9 @@ def rotary_table(
     return _TABLES[key]
 
 
-def _rotary_table(height, width, dim, device, dtype):
+def _rotary_table(
+    height: int, width: int, dim: int, device: torch.device | str, dtype: torch.dtype
+) -> RotaryTable:
     theta = 10000 ** (-torch.arange(dim // 4, device=device, dtype=torch.float32) / (dim // 4))
     rows = torch.arange(height, device=device, dtype=torch.float32)[:, None] * theta
     cols = torch.arange(width, device=device, dtype=torch.float32)[:, None] * theta

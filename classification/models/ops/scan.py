@@ -9,6 +9,7 @@ any length.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,16 +69,16 @@ def _recurrence(a: Tensor, b: Tensor, initial: Tensor, reverse: bool) -> Tensor:
 
 
 @_recurrence.register_fake
-def _(a, b, initial, reverse):
+def _(a: Tensor, b: Tensor, initial: Tensor, reverse: bool) -> Tensor:
     return torch.empty_like(b, memory_format=torch.contiguous_format)
 
 
-def _keep(ctx, inputs, output):
+def _keep(ctx: Any, inputs: tuple, output: Tensor) -> None:
     a, _, initial, ctx.reverse = inputs
     ctx.save_for_backward(a, initial, output)
 
 
-def _backward(ctx, grad):
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
     """A recurrence too: g_i = dL/dh_i + a_{i+1} g_{i+1}, dL/db_i = g_i, dL/da_i = g_i h_{i-1}."""
     a, initial, h = ctx.saved_tensors
     step, first = (-1, -1) if ctx.reverse else (1, 0)
@@ -92,7 +93,7 @@ _recurrence.register_autograd(_backward, setup_context=_keep)
 
 
 @register_flop_formula(torch.ops.mila.linear_recurrence)
-def _flops(a_shape, b_shape, *args, **kwargs):
+def _flops(a_shape: Sequence[int], b_shape: Sequence[int], *args: Any, **kwargs: Any) -> int:
     """8 multiply-adds per element, each counted twice as PyTorch's counter does.
 
     State-space models are counted with 9 per token, channel and state, from a gate's exponent to
@@ -102,7 +103,7 @@ def _flops(a_shape, b_shape, *args, **kwargs):
     return 2 * 8 * math.prod(b_shape)
 
 
-def _walk(a, b, h, step):
+def _walk(a: Tensor, b: Tensor, h: Tensor, step: int) -> Tensor:
     """h_i = a_i h_{i-step} + b_i for (m, n, inner), step 1 or -1, from a first h (m, inner)."""
     length = b.shape[1]
     out = torch.empty_like(b, memory_format=torch.contiguous_format)
@@ -111,14 +112,15 @@ def _walk(a, b, h, step):
     body, rest = order[: blocks * BLOCK], order[blocks * BLOCK :]
     if blocks:
         inside = slice(min(body), max(body) + 1)
-        _walk_blocks(*(x[:, inside].unflatten(1, (blocks, BLOCK)) for x in (a, b, out)), h, step)
+        parts = (x[:, inside].unflatten(1, (blocks, BLOCK)) for x in (a, b, out))
+        _walk_blocks(*parts, h=h, step=step)
         h = out[:, body[-1]]
     for i in rest:
         h = torch.addcmul(b[:, i], a[:, i], h, out=out[:, i])
     return out
 
 
-def _walk_blocks(a, b, out, h, step):
+def _walk_blocks(a: Tensor, b: Tensor, out: Tensor, *, h: Tensor, step: int) -> None:
     """The same for (m, blocks, BLOCK, inner): walk to every block's end, join, walk again."""
     order = range(BLOCK)[::step]
     decay, end = torch.ones_like(b[:, :, 0]), torch.zeros_like(b[:, :, 0])

@@ -6,6 +6,8 @@ orders: Liu et al., "VMamba: Visual State Space Model" (NeurIPS 2024).
     h_i = exp(Δ_i A) h_{i-1} + Δ_i B_i x_i,  y_i = C_i h_i + D x_i,  with Δ = softplus(delta)
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,16 +46,24 @@ def naive_selective_scan(
     return _scan(naive_linear_recurrence, x, delta, A, B, C, D)
 
 
-def _scan(recurrence, x, delta, A, B, C, D):
+def _scan(
+    recurrence: Callable[..., Tensor],
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+) -> Tensor:
     delta = F.softplus(delta)
     h = recurrence(torch.exp(delta * A[:, None]), delta * B * x, dim=2)
     return C * h + D[:, None] * x
 
 
-def _kernel_scan(x, delta, A, B, C, D):
+def _kernel_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
     """The same by mamba-ssm, which has tokens last and orders as groups of channels."""
 
-    def tokens_last(t):
+    def tokens_last(t: Tensor) -> Tensor:
         return t.transpose(2, 3).contiguous()
 
     y = scan_kernel(

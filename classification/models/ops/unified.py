@@ -70,24 +70,25 @@ def naive_unified_attention(
     a = torch.ones_like(v[..., None, :]) if a is None else a
     a = a.value() if isinstance(a, ForgetGate) else a.expand(*v.shape[:3], *a.shape[-2:])
     q_memory, k_memory = rotated or (q, k)
-    S, Z = 0, 0
-    y = []
+    S: Tensor | int = 0
+    Z: Tensor | int = 0
+    tokens = []
     for i in range(v.shape[2]):
         S = a[:, :, i] * S + _column(k_memory[:, :, i]) @ _row(delta[:, :, i] * v[:, :, i])
         Z = Z + _column(k[:, :, i])
         y_i = _row(q_memory[:, :, i]) @ S
         if normalise:
             y_i = y_i / (_row(q[:, :, i]) @ Z + EPS * (i + 1))
-        y.append(y_i)
-    y = torch.cat(y, dim=2)
+        tokens.append(y_i)
+    y = torch.cat(tokens, dim=2)
     return y if D is None else y + D * (v if x is None else x)
 
 
-def _row(vector):
+def _row(vector: Tensor) -> Tensor:
     return vector[..., None, :]
 
 
-def _column(vector):
+def _column(vector: Tensor) -> Tensor:
     return vector[..., :, None]
 
 
@@ -182,7 +183,9 @@ def gated(q: Tensor, k: Tensor, v: Tensor, a: ForgetGate | Tensor) -> Tensor:
     return torch.cat(y, dim=2)
 
 
-def _gated_chunk(q, k, v, a, S):
+def _gated_chunk(
+    q: Tensor, k: Tensor, v: Tensor, a: ForgetGate | Tensor, S: Tensor
+) -> tuple[Tensor, Tensor]:
     """Some tokens, and the state before them -> what they read, and the state after them."""
     a = a.value() if isinstance(a, ForgetGate) else a
     S = linear_recurrence(a, _column(k) * _row(v), dim=2, initial=S)

@@ -14,7 +14,9 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp('wheel')
     source = folder / 'source'  # setuptools writes beside what it builds
     subprocess.run(['git', 'clone', '-q', ROOT, source], check=True)
-    diff = subprocess.run(['git', 'diff', 'HEAD'], cwd=ROOT, capture_output=True, check=True).stdout
+    diff = subprocess.run(
+        ['git', 'diff', '--binary', 'HEAD'], cwd=ROOT, capture_output=True, check=True
+    ).stdout
     if diff:  # what is not committed yet belongs to it
         subprocess.run(['git', 'apply'], cwd=source, input=diff, check=True)
     command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation']

@@ -79,7 +79,7 @@ def peak_memory(step: Step, device: torch.device | str = 'cpu') -> int | None:
         ctypes.CDLL(None).malloc_trim(0)
         (process / 'clear_refs').write_text('5')  # the peak is the present from here on
         before = _resident_peak(process)
-    except (OSError, AttributeError):  # not Linux, or not permitted
+    except (OSError, AttributeError, TypeError):  # not Linux, not permitted, or no VmHWM
         return None
     step()
     return _resident_peak(process) - before

@@ -39,8 +39,9 @@ def load_config(
         path = PROJECT / path
     if not path.is_file():
         files = {
-            file.name: file.relative_to(PROJECT)
-            for file in sorted((PROJECT / 'configs').rglob('*.py'))
+            file.name: file.relative_to(folder)
+            for folder in (PROJECT, Path())  # of one name the own one
+            for file in sorted((folder / 'configs').rglob('*.py'))
         }
         near = [str(files[name]) for name in difflib.get_close_matches(path.name, files)]
         hint = f'did you mean {" or ".join(near)}?' if near else 'check the path.'

@@ -115,7 +115,8 @@ class Study(Grid):
         shown = range(0, len(dataset), len(dataset) // SHOWN)[:SHOWN]
         images = torch.stack([dataset[i]['inputs'] for i in shown])
         models = {row: self.model(row) for row in study_report.POSITIONS if row in self.variants}
-        study_report.attention_picture(self.work_dir / 'attention.png', models, images)
+        if models:
+            study_report.attention_picture(self.work_dir / 'attention.png', models, images)
         if 'forget_gate' in self.variants:
             study_report.decay_picture(
                 self.work_dir / 'decay.png', self.model('forget_gate'), images

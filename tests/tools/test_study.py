@@ -63,3 +63,21 @@ def test_the_whole_at_a_tiny_size(here):
     assert all(0 <= result['top1'][0] <= 100 for result in results.values())
     for name in ('study', 'attention', 'decay'):
         assert min(Image.open(f'w/{name}.png').size) > 100
+
+
+@pytest.mark.slow
+def test_rows_without_positions_end_without_their_picture(here, run):
+    run(
+        'study',
+        CONFIG,
+        '--work-dir',
+        'w',
+        '--seeds',
+        '1',
+        '--rows',
+        'shortcut',
+        '--cfg-options',
+        *TINY,
+    )
+    assert Path('w/results.md').exists()
+    assert not Path('w/attention.png').exists()

@@ -6,16 +6,19 @@ checkpoints is widened (`engine/safe_globals.py`), and mmcv and MMEngine are giv
 """
 
 from . import backbones, classifier, datasets, evaluation, hooks, models, optim, stand_ins
-from .engine import precision
+from .engine import early_stopping, precision
 from .engine.task import register_task
+from .finetuning import classify
 from .task import Classification
 from .visualization import curves
 
 __all__ = [
     'backbones',
     'classifier',
+    'classify',
     'curves',
     'datasets',
+    'early_stopping',
     'evaluation',
     'hooks',
     'models',

@@ -1,0 +1,211 @@
+"""A whole config for images of one's own, from the config of a published recipe."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..engine.config import PROJECT, load_config
+from ..engine.errors import UsageError, shorten_list
+from ..engine.heads import set_num_classes
+from .choices import Choices
+
+# Kind -> head -> the recipe from which it takes everything that the data do not decide; the first
+# head is the default.
+TEMPLATES = {
+    'classify': {'linear': 'classification/mila-t_finetune-384.py'},
+    'detect': {
+        'faster-rcnn': 'detection/faster-rcnn_mila-t_fpn_1x_coco.py',
+        'retinanet': 'detection/retinanet_mila-t_fpn_1x_coco.py',
+        'dino': 'detection/dino_mila-t_1x_coco.py',
+    },
+    'segment': {
+        'mask-rcnn': 'detection/mask-rcnn_mila-t_fpn_1x_coco.py',
+        'cascade-mask-rcnn': 'detection/cascade-mask-rcnn_mila-t_fpn_1x_coco.py',
+        'mask2former': 'detection/mask2former_mila-t_coco.py',
+    },
+    'semantic': {
+        'upernet': 'segmentation/upernet_mila-t_8xb2-160k_ade20k-512x512.py',
+        'segformer': 'segmentation/segformer_mila-t_8xb2-160k_ade20k-512x512.py',
+    },
+}
+_TEMPLATE_BACKBONE = 'mila-t'
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """Where the data of a fine-tuning are, as a dataset's config says it.
+
+    Attributes:
+        root: folder of the images.
+        classes: their names.
+        palette: an RGB colour for each.
+        train, val: files that list the images, with the annotations where the format has them.
+        maps: folder of the maps of classes, None where there are none.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    palette: list[tuple[int, int, int]]
+    train: Path
+    val: Path
+    maps: Path | None = None
+
+
+UseData = Callable[[Config, OwnData, Choices], None]
+_USE_DATA: dict[str, UseData] = {}
+
+
+def uses_own_data(*kinds: str) -> Callable[[UseData], UseData]:
+    """Register the function that gives a template of these kinds own data and augmentations.
+
+    It sets the datasets, pipelines and evaluators, and of the model what depends on sizes.
+    """
+
+    def register(function: UseData) -> UseData:
+        _USE_DATA.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def backbones() -> list[str]:
+    """Names of the backbones: those of configs/_base_/backbones."""
+    return sorted(path.stem for path in (PROJECT / 'configs/_base_/backbones').glob('*.py'))
+
+
+def released_weights(backbone: str) -> Path | None:
+    """Where the configs expect the ImageNet weights of a backbone, None where it has none."""
+    init_cfg = _backbone(backbone).backbone.get('init_cfg')
+    return Path(init_cfg.checkpoint) if init_cfg else None
+
+
+def compose(
+    kind: str,
+    head: str | None,
+    backbone: str,
+    weights: str | Path | None,
+    data: OwnData,
+    choices: Choices,
+) -> Config:
+    """The config of a fine-tuning.
+
+    Args:
+        kind: one of TEMPLATES.
+        head: one of its heads, None for the first.
+        backbone: one of `backbones()`.
+        weights: a file of ImageNet weights or of any training with this backbone, None for
+            random ones.
+        data, choices: as they are called.
+
+    Raises:
+        UsageError: no such head or backbone.
+    """
+    heads = TEMPLATES[kind]
+    head = head or next(iter(heads))
+    if head not in heads:
+        raise UsageError(
+            f'--head {head} does not {kind}: heads that do are {shorten_list(list(heads))}.'
+        )
+    cfg = load_config(Path('configs', heads[head]))
+    _use_backbone(cfg.model, backbone, weights)
+    set_num_classes(cfg.model, len(data.classes))
+    _USE_DATA[kind](cfg, data, choices)
+    _use_schedule(cfg, kind, choices)
+    return cfg
+
+
+def _backbone(name: str) -> Config:
+    path = PROJECT / f'configs/_base_/backbones/{name}.py'
+    if not path.is_file():
+        raise UsageError(f'No backbone is called {name}: there are {", ".join(backbones())}.')
+    return Config.fromfile(path)
+
+
+def _use_backbone(model: Any, name: str, weights: str | Path | None) -> None:
+    """Put another backbone where the template has its own, and its widths where those are."""
+    base, template = _backbone(name), _backbone(_TEMPLATE_BACKBONE)
+    init_cfg = weights and dict(type='Pretrained', checkpoint=str(weights))
+    if model.type == 'ImageClassifier':
+        arch = base.backbone.get('arch')
+        sizes = dict(arch) if isinstance(arch, Mapping) else {}
+        model.model = dict(model.model, **sizes, name=_timm_name(base.backbone))
+        model.init_cfg = init_cfg and dict(init_cfg, reset_head=True)
+        return
+    # What the head's recipe says of its backbone: stochastic depth and which maps it takes.
+    kept = {n: v for n, v in model.backbone.items() if n not in template.backbone}
+    model.backbone = dict(base.backbone, **kept, init_cfg=init_cfg)
+    widths = dict(zip(template.widths, base.widths, strict=True))
+    for part in ('neck', 'decode_head', 'auxiliary_head', 'panoptic_head'):
+        _replace_widths(model.get(part), widths)
+
+
+def _replace_widths(part: Any, widths: dict[int, int]) -> None:
+    """Replace the `in_channels` that are widths of the template's backbone, lists and numbers."""
+    if isinstance(part, list | tuple):
+        for item in part:
+            _replace_widths(item, widths)
+    elif isinstance(part, dict):
+        channels: Any = part.get('in_channels')
+        if isinstance(channels, list | tuple):
+            part['in_channels'] = [widths.get(width, width) for width in channels]
+        elif part.get('type') == 'FCNHead':  # the auxiliary head takes one map
+            part['in_channels'] = widths[channels]
+
+
+def _timm_name(backbone: Any) -> str:
+    """The name under which timm builds a backbone's model; sizes of its own begin as 'tiny'."""
+    if 'name' in backbone:
+        return backbone.name
+    arch = backbone.arch if isinstance(backbone.arch, str) else 'tiny'
+    return f'{backbone.type.lower()}_{arch}'
+
+
+def _use_schedule(cfg: Config, kind: str, choices: Choices) -> None:
+    """Rates, epochs, evaluations and checkpoints, alike for all kinds: warm-up, then a cosine."""
+    wrapper = cfg.optim_wrapper
+    wrapper.optimizer.lr *= choices.lr_factor
+    wrapper.accumulative_counts = choices.accumulate
+    if choices.amp:
+        wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+    cfg.auto_scale_lr = dict(enable=False, base_batch_size=choices.batch * choices.accumulate)
+    warm_up = max(1, choices.epochs // 20)
+    cfg.param_scheduler = [
+        dict(type='LinearLR', start_factor=0.01, end=warm_up, convert_to_iter_based=True),
+        dict(
+            type='CosineAnnealingLR',
+            eta_min_ratio=0.01,
+            begin=warm_up if choices.epochs > warm_up else 0,
+            end=choices.epochs,
+            convert_to_iter_based=True,
+        ),
+    ]
+    cfg.train_cfg = dict(
+        type='EpochBasedTrainLoop', max_epochs=choices.epochs, val_interval=choices.val_interval
+    )
+    cfg.val_cfg, cfg.test_cfg = dict(type='ValLoop'), dict(type='TestLoop')
+    cfg.log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
+    metric = cfg.default_hooks.checkpoint.save_best
+    cfg.default_hooks.logger = dict(type='LoggerHook', interval=20)
+    cfg.default_hooks.checkpoint = dict(
+        type='CheckpointHook',
+        interval=choices.val_interval,
+        max_keep_ckpts=1,
+        save_best=metric,
+        rule='greater',
+    )
+    hooks = [*cfg.get('custom_hooks', [])]
+    if choices.ema_momentum:
+        hooks.append(_ema(kind, choices))
+    hooks.append(dict(type='EndWithoutProgress', metric=metric, evaluations=choices.patience))
+    cfg.custom_hooks = hooks
+
+
+def _ema(kind: str, choices: Choices) -> dict[str, Any]:
+    momentum = choices.ema_momentum or 0.0
+    if kind == 'classify':
+        images = choices.batch * choices.accumulate
+        return dict(type='EMA', decay=1 - momentum, batch_size=images)
+    return dict(type='EMAHook', momentum=momentum)

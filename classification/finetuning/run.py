@@ -234,9 +234,7 @@ def _choose(
         per_image = last.seconds / last.batch / request.gpus
         epoch = facts.train * per_image + facts.val * last.test_seconds / request.gpus
         affordable = int(request.budget * _BUDGET_SHARE / epoch)
-    return choose_schedule(
-        choices, facts, (fits, why), request.gpus, request.epochs, affordable
-    )
+    return choose_schedule(choices, facts, (fits, why), request.gpus, request.epochs, affordable)
 
 
 def _config_text(cfg: Config, request: Request, choices: Choices) -> str:

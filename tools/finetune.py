@@ -4,9 +4,9 @@
     python tools/finetune.py PHOTOS/ --task segment --model mila-s --budget 30min --gpus 2
 
 PHOTOS may be COCO JSON, YOLO, Pascal VOC, labelme, CVAT, images with maps of classes, or a folder
-per class (docs/own-images.md). Nothing is copied. The work dir receives config.py, an ordinary config
-with all that was chosen and why, the checkpoints and report.html. The same command goes on after an
-interruption.
+per class (docs/own-images). Nothing is copied. The work dir receives config.py, an ordinary config
+with all that was chosen and why, the checkpoints and report.html. The same command goes on after
+an interruption.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classification.annotations.recognise import LAYOUTS
+
 from classification.engine.cli import errors_in_one_sentence
 from classification.finetuning.recipe import TEMPLATES, backbones
 from classification.finetuning.run import Request, finetune

@@ -17,8 +17,9 @@ class TimmParamGroups(DefaultOptimWrapperConstructor):
     paramwise_cfg the learning rate falls by that factor with every layer from the head down to the
     stem (Bao et al., "BEiT", ICLR 2022). Layers are those of the model's `group_matcher()`: the
     stem, every block, every downsampling, and the head. What is outside of the timm model, such as
-    a detector's neck, has the head's rate. Parameters with equal settings share a group, so that a
-    fused optimiser updates them at once.
+    a detector's neck, has the head's rate. With norm_decay_mult=0 no norm decays; in MMEngine's own
+    constructor those that a key of custom_keys names still do. Parameters with equal settings share
+    a group, so that a fused optimiser updates them at once.
 
     Args:
         optim_wrapper_cfg: see mmengine.optim.DefaultOptimWrapperConstructor.
@@ -46,6 +47,8 @@ class TimmParamGroups(DefaultOptimWrapperConstructor):
         if prefix:
             return
         depths, no_decay = parameter_depths(module), no_decay_names(module)
+        if self.paramwise_cfg.get('norm_decay_mult') == 0:
+            no_decay |= norm_names(module)
         if not depths and self.layer_decay < 1:
             raise ValueError(
                 f'{type(module).__name__} has no group_matcher(), which layer_decay needs: '
@@ -79,6 +82,17 @@ def parameter_depths(model: nn.Module) -> dict[str, int]:
             depths = group_with_matcher(((n, None) for n in names), matcher, reverse=True)
             return {f'{prefix}.{name}' if prefix else name: depths[name] for name in names}
     return {}
+
+
+def norm_names(model: nn.Module) -> set[str]:
+    """Parameters of the model's layers that normalise."""
+    norms = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
+    return {
+        f'{prefix}.{name}'
+        for prefix, part in model.named_modules()
+        if isinstance(part, norms)
+        for name, _ in part.named_parameters()
+    }
 
 
 def no_decay_names(model: nn.Module) -> set[str]:

@@ -23,6 +23,7 @@ class Detection(Task):
     draw_truth = staticmethod(drawing.draw_truth)
     noise_batch = staticmethod(counting.noise_batch)
     freeze_values = staticmethod(counting.freeze_values)
+    reads_values = staticmethod(counting.reads_values)
 
     @property
     def cpu_amp_refusal(self) -> str | None:  # type: ignore[override]  # nobody sets it

@@ -9,6 +9,7 @@ from mmengine.structures import BaseDataElement, PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from classification.engine.heads import class_counts
 from classification.engine.task import Task
 from classification.visualization.drawing import Colour
 
@@ -45,6 +46,6 @@ class Segmentation(Task):
             return [images, [BaseDataElement(metainfo=dict(img_shape=size))] * batch]
         samples = [SegDataSample(metainfo=dict(img_shape=size)) for _ in range(batch)]
         for sample in samples:
-            truth = torch.randint(cfg.model.decode_head.num_classes, (1, *size))
+            truth = torch.randint(class_counts(cfg.model)[0][1], (1, *size))
             sample.gt_sem_seg = PixelData(data=truth)
         return [images, samples]

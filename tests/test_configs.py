@@ -22,6 +22,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import PixelData
 
 from classification import zoo
+from classification.engine.heads import class_counts
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -37,6 +38,27 @@ ENTRIES = {model.config: model for model in zoo.models() if model.config}
 
 load = functools.cache(lambda path: Config.fromfile(ROOT / path))
 installed = functools.cache(get_config)
+
+# Few proposals and results of detectors: 5 instances in each image, whatever their scores.
+FIVE = dict(score_thr=0.0, max_per_img=5)
+RCNN = {
+    'train_cfg.rpn_proposal.max_per_img': 50,
+    'test_cfg.rpn.max_per_img': 20,
+    'test_cfg.rcnn': FIVE,
+}
+SMALL = {
+    'FasterRCNN': {**RCNN, 'train_cfg.rcnn.sampler.num': 32},
+    'MaskRCNN': {**RCNN, 'train_cfg.rcnn.sampler.num': 32},
+    'CascadeRCNN': {**RCNN, **{f'train_cfg.rcnn.{i}.sampler.num': 32 for i in range(3)}},
+    'RetinaNet': {'test_cfg': FIVE},
+    # As many queries as an image of 64x64 has tokens, at most.
+    'DINO': {'num_queries': 20, 'test_cfg.max_per_img': 5},
+    'Mask2Former': {
+        'data_preprocessor.batch_augments.0.size': (SIZE, SIZE),
+        'train_cfg.num_points': 256,
+        'test_cfg.max_per_image': 5,
+    },
+}
 
 
 @pytest.fixture(scope='module', params=CONFIGS)
@@ -54,13 +76,10 @@ def cfg(path):
 
 @pytest.fixture(scope='module')
 def model(cfg):
-    model_cfg = cfg.model.copy()
+    model_cfg = Config(cfg.model.to_dict())
     (model_cfg.get('backbone') or model_cfg).pop('init_cfg', None)
-    if 'roi_head' in model_cfg:
-        model_cfg.train_cfg.rpn_proposal.max_per_img = 50
-        model_cfg.train_cfg.rcnn.sampler.num = 32
-        model_cfg.test_cfg.rpn.max_per_img = 20
-        model_cfg.test_cfg.rcnn.update(score_thr=0.0, max_per_img=5)
+    if model_cfg.type in SMALL:
+        model_cfg.merge_from_dict(SMALL[model_cfg.type])
     if 'decode_head' in model_cfg:
         model_cfg.data_preprocessor.size = (SIZE, SIZE)  # mmseg pads training images to this
     torch.manual_seed(0)
@@ -147,10 +166,12 @@ NO_WEIGHT = (
     'ape',
     'relative_position_bias_table',
 )
+# Of Mask2Former's head; its authors exempt them.
+EMBEDDINGS = {'query_embed', 'query_feat', 'level_embed'}
 
 
 def test_optimizer(cfg, model):
-    """Norms and NO_WEIGHT do not decay, nor in a classifier 1-D parameters and biases; all else."""
+    """Norms, NO_WEIGHT and EMBEDDINGS do not decay, nor a classifier's 1-D parameters; all else."""
     optim_cfg = dict(type='OptimWrapper') | cfg.optim_wrapper
     optimizer = build_optim_wrapper(model, optim_cfg).optimizer
     decay = {
@@ -162,7 +183,8 @@ def test_optimizer(cfg, model):
         if cfg.model.type == 'ImageClassifier':
             exempt = parameter.ndim <= 1 or last == 'bias' or last in NO_WEIGHT
         elif 'norm' in name or parameter.ndim > 1:
-            exempt = 'norm' in name or last in NO_WEIGHT
+            exempt = 'norm' in name or last in NO_WEIGHT or EMBEDDINGS & {*name.split('.')}
+            exempt = exempt and cfg.model.type != 'DINO'  # its authors let everything decay
         else:
             continue
         expected = 0 if exempt else cfg.optim_wrapper.optimizer.weight_decay
@@ -170,10 +192,11 @@ def test_optimizer(cfg, model):
 
 
 def test_schedule(cfg):
-    """Warm-up first, and the last scheduler ends with the training."""
+    """Warm-up first, but where authors do without, and the last scheduler ends with training."""
     length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
-    warmup, main = cfg.param_scheduler
-    assert warmup.type == 'LinearLR'
+    *warmup, main = cfg.param_scheduler
+    without = cfg.model.type in ('DINO', 'Mask2Former')
+    assert [scheduler.type for scheduler in warmup] == ([] if without else ['LinearLR'])
     assert main.end == length
 
 
@@ -195,10 +218,10 @@ def batch(model_cfg):
     if model_cfg.type == 'ImageClassifier':
         targets = torch.arange(BATCH) % model_cfg.model.num_classes
         return dict(inputs=torch.randn(BATCH, 3, SIZE, SIZE), targets=targets)
-    if model_cfg.type == 'MaskRCNN':
+    num_classes = class_counts(model_cfg)[0][1]
+    if model_cfg.type in SMALL:
         from mmdet.testing import demo_mm_inputs
 
-        num_classes = model_cfg.roi_head.bbox_head.num_classes
         shapes = [(3, SIZE, SIZE)] * BATCH
         return demo_mm_inputs(BATCH, shapes, [3] * BATCH, num_classes, with_mask=True)
 
@@ -207,7 +230,7 @@ def batch(model_cfg):
     sizes = dict(img_shape=(SIZE, SIZE), ori_shape=(SIZE, SIZE))
     samples = [SegDataSample(metainfo=sizes) for _ in range(BATCH)]
     for sample in samples:
-        labels = torch.randint(model_cfg.decode_head.num_classes, (1, SIZE, SIZE))
+        labels = torch.randint(num_classes, (1, SIZE, SIZE))
         sample.gt_sem_seg = PixelData(data=labels)
     images = torch.randint(256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8)
     return dict(inputs=list(images), data_samples=samples)
@@ -217,14 +240,16 @@ def check_result(model_cfg, result):
     if model_cfg.type == 'ImageClassifier':
         assert result['scores'].shape == (model_cfg.model.num_classes,)
         assert result['scores'].sum().item() == pytest.approx(1, abs=1e-5)
-    elif model_cfg.type == 'MaskRCNN':
+        return
+    num_classes = class_counts(model_cfg)[0][1]
+    if model_cfg.type in SMALL:
         found = result.pred_instances
         assert len(found) == 5
         assert found.bboxes.isfinite().all()
-        assert found.masks.shape == (5, SIZE, SIZE)
-        assert found.labels.max() < model_cfg.roi_head.bbox_head.num_classes
+        assert found.labels.max() < num_classes
+        if model_cfg.type in ('MaskRCNN', 'CascadeRCNN', 'Mask2Former'):
+            assert found.masks.shape == (5, SIZE, SIZE)
     else:
-        num_classes = model_cfg.decode_head.num_classes
         assert result.seg_logits.data.shape == (num_classes, SIZE, SIZE)
         assert result.seg_logits.data.isfinite().all()
         assert result.pred_sem_seg.data.shape == (1, SIZE, SIZE)

@@ -6,6 +6,7 @@ is counted with as many proposals as its test_cfg keeps, 100 of them with masks,
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -43,7 +44,7 @@ def complexity(cfg: Config, shape: Sequence[int] | None = None) -> dict[str, Any
         model = MODELS.build(cfg.model).eval()
         task.freeze_values(model)
         inputs = task.noise_batch(cfg, model, 1, (height, width))
-        counter = count(model, *inputs, mode='tensor')
+        counter = count(model, *inputs, values=task.reads_values(model), mode='tensor')
     counts, root = counter.get_flop_counts(), type(model).__name__
     parts = {
         name: dict(params=_params(part), flops=_flops(part, f'{root}.{name}', counts))
@@ -72,13 +73,15 @@ def known_task(cfg: Config) -> Task:
     return task
 
 
-def count(model: nn.Module, *inputs: Any, **kwargs: Any) -> FlopCounterMode:
+def count(model: nn.Module, *inputs: Any, values: bool = False, **kwargs: Any) -> FlopCounterMode:
     """The FlopCounterMode of a model's call; it counts a multiply-add as two.
 
-    Fake tensors have shapes and no values: a second or two for any image, and no memory.
+    Fake tensors have shapes and no values: a second or two for any image, and no memory. With
+    `values` the tensors are real, for models that need them.
     """
     counter = FlopCounterMode(display=False)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), counter:
+    tensors = nullcontext() if values else FakeTensorMode(allow_non_fake_inputs=True)
+    with tensors, torch.no_grad(), counter:
         model(*inputs, **kwargs)
     return counter
 

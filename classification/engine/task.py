@@ -131,6 +131,10 @@ class Task:
         The replacements return results of the full size; the model is of no other use afterwards.
         """
 
+    def reads_values(self, model: nn.Module) -> bool:
+        """Whether a forward needs values even so: its FLOPs are then counted in a real one."""
+        return False
+
     def _unknown(self, what: str) -> UsageError:
         return UsageError(
             f'No package that this config imports can {what} its task: add the one of its '

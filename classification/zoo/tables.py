@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import cast
 
@@ -61,7 +62,7 @@ def _mila_imagenet(zoo: list[Model], folder: Path) -> str:
             *_published_counts(model),
             _published(model, TOP1),
         )
-        for model in _of(zoo, 'ImageNet-1k', '_in1k', ['MILA'])
+        for model in _of(zoo, 'ImageNet-1k', '*_in1k', ['MILA'])
     ]
     return markdown(('ImageNet', 'parameters', 'FLOPs at 224', 'top-1 (published)'), rows)
 
@@ -75,8 +76,10 @@ def _mila_coco(zoo: list[Model], folder: Path) -> str:
         '3x (published)',
     )
     rows = []
-    for short in _of(zoo, 'COCO', '_1x_coco', ['MILA']):
-        long = next(m for m in _of(zoo, 'COCO', '-3x_coco', ['MILA']) if m.size == short.size)
+    for short in _of(zoo, 'COCO', 'mask-rcnn_*_1x_coco', ['MILA']):
+        long = next(
+            m for m in _of(zoo, 'COCO', 'mask-rcnn_*-3x_coco', ['MILA']) if m.size == short.size
+        )
         links = f'{_link(short, "1x", folder)} {_link(long, "3x", folder)}'
         results = (_published(model, 'box AP', 'mask AP') for model in (short, long))
         rows.append((f'{short.label} {links}', *_published_counts(short), *results))
@@ -96,7 +99,7 @@ def _mila_ade20k(zoo: list[Model], folder: Path) -> str:
             *_published_counts(model),
             _published(model, 'mIoU', 'mIoU (ms+flip)'),
         )
-        for model in _of(zoo, 'ADE20K', 'ade20k-512x512', ['MILA'])
+        for model in _of(zoo, 'ADE20K', 'upernet_*', ['MILA'])
     ]
     return markdown(titles, rows)
 
@@ -108,7 +111,7 @@ def _comparison(
 
     Args:
         data: the data set.
-        name: end of the names of the models that are shown.
+        name: pattern of the names of the models that are shown.
         heading: title of the first column.
         shape: in the title of the counted FLOPs.
         metrics: title of the last column.
@@ -145,14 +148,20 @@ TABLES: dict[str, Callable[[list[Model], Path], str]] = {
     'MILA on COCO': _mila_coco,
     'MILA on ADE20K': _mila_ade20k,
     'all on ImageNet': _comparison(
-        'ImageNet-1k', '', 'ImageNet', '224x224', 'top-1', TOP1, digits=2
+        'ImageNet-1k', '*', 'ImageNet', '224x224', 'top-1', TOP1, digits=2
     ),
     'all on COCO': _comparison(
-        'COCO', '_1x_coco', 'COCO, Mask R-CNN 1x', '800x1280', 'box / mask AP', 'box AP', 'mask AP'
+        'COCO',
+        'mask-rcnn_*_1x_coco',
+        'COCO, Mask R-CNN 1x',
+        '800x1280',
+        'box / mask AP',
+        'box AP',
+        'mask AP',
     ),
     'all on ADE20K': _comparison(
         'ADE20K',
-        '',
+        'upernet_*',
         'ADE20K, UperNet',
         '512x2048',
         'mIoU single / multi-scale',
@@ -163,12 +172,12 @@ TABLES: dict[str, Callable[[list[Model], Path], str]] = {
 
 
 def _of(zoo: list[Model], data: str, name: str, families: Sequence[str]) -> list[Model]:
-    """Models of a data set and of families whose names end alike, by size and then by family."""
+    """Models of a data set and of families whose names match, by size and then by family."""
     found = [
         model
         for model in zoo
         if model.training_data == data
-        and model.name.endswith(name)
+        and fnmatch(model.name, name)
         and model.collection.name in families
         and model.size in SIZES
     ]

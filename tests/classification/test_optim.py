@@ -130,3 +130,13 @@ def test_timm_agrees_on_the_names_of_released_models():
     depths = parameter_depths(timm.create_model('vmamba_tiny'))
     assert depths['classifier.norm.weight'] == depths['layers.3.blocks.1.norm.weight']
     assert depths['classifier.head.weight'] == depths['classifier.norm.weight'] + 1
+
+
+def test_norms_that_a_key_names_do_not_decay():
+    """MMEngine's constructor lets the key decide, with norm_decay_mult=0 or without."""
+    keys = dict(backbone=dict(lr_mult=0.1))
+    for mult in (0.0, None):
+        settings, _ = built(classifier(MILA), custom_keys=keys, norm_decay_mult=mult)
+        for name, setting in settings.items():
+            decay = 0.0 if 'norm' in name and mult == 0.0 else DECAY
+            assert setting == pytest.approx((0.1 * LR, decay)), name

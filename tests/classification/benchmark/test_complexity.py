@@ -22,6 +22,15 @@ PRECISE = {
 }
 # Seconds each: of the rivals' families the smallest and the largest are enough every day.
 BETWEEN = ('mambaout-s', 'swin-s', 'convnext-s', 'upernet_vmamba-s')
+# Heads that nobody has published with MILA. Those with deformable attention run for real.
+HEADS = {
+    model.name: model
+    for model in zoo.models()
+    if model.config
+    and model.collection.name == 'MILA'
+    and not model.name.startswith(('mila', 'mask-rcnn', 'upernet'))
+}
+REAL = ('dino', 'mask2former')
 DIGITS = sorted((Path(__file__).parents[3] / 'configs/quickstart').glob('*.py'))
 
 
@@ -49,6 +58,23 @@ def test_published(config):
     assert (result['params'], result['flops']) == (model.parameters, model.flops)
 
 
+@pytest.mark.parametrize(
+    'config',
+    [pytest.param(n, marks=pytest.mark.slow if n.startswith(REAL) else ()) for n in HEADS],
+)
+def test_other_heads(config):
+    """What the metafile says is counted is what is counted."""
+    result = complexity(load_config(HEADS[config].config))
+    assert (result['params'], result['flops']) == (HEADS[config].parameters, HEADS[config].flops)
+
+
+@pytest.mark.parametrize('config', [name for name in HEADS if name.startswith(REAL)])
+def test_deformable_attention_is_counted(config):
+    """With values: a head reads the sizes of the maps from tensors."""
+    parts = complexity(load_config(HEADS[config].config), (256, 256))['parts']
+    assert len(parts) > 1 and all(part['flops'] for name, part in parts.items() if 'head' in name)
+
+
 def test_published_are_all_families():
     assert len(PUBLISHED) == 36 and PRECISE.keys() < PUBLISHED.keys()
 
@@ -59,6 +85,17 @@ def test_parts_sum_to_the_total(config):
     assert result['shape'] == [64, 96]
     for count in ('params', 'flops'):
         assert sum(part[count] for part in result['parts'].values()) == result[count]
+
+
+def test_a_cascade_is_counted_with_as_many_masks_as_others():
+    """Three heads; not a mask for each proposal, as in mmdet's forward of a cascade."""
+    roi_head = {
+        name: complexity(load_config(f'configs/detection/{name}.py'), (64, 64))['parts']['roi_head']
+        for name in ('mask-rcnn_mila-t_fpn_1x_coco', 'cascade-mask-rcnn_mila-t_fpn_ms-crop-3x_coco')
+    }
+    one, three = (part['flops'] for part in roi_head.values())
+    # A cascade regresses one box for all classes.
+    assert three == 3 * (one - 1000 * 1024 * 4 * 79)
 
 
 def test_counts_what_runs():

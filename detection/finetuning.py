@@ -70,6 +70,8 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     cfg.val_evaluator = dict(type='CocoMetric', ann_file=str(data.val), metric=metric)
     cfg.test_evaluator = cfg.val_evaluator
     cfg.default_hooks.checkpoint.save_best = f'coco/{metric[-1]}_mAP'
+    # Mask2Former's recipe pads all images to the size of its crops.
+    cfg.model.data_preprocessor.pop('batch_augments', None)
     _use_anchors(cfg.model, choices.anchor_scale)
 
 

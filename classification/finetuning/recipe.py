@@ -19,12 +19,12 @@ TEMPLATES = {
     'detect': {
         'faster-rcnn': 'detection/faster-rcnn_mila-t_fpn_1x_coco.py',
         'retinanet': 'detection/retinanet_mila-t_fpn_1x_coco.py',
-        'dino': 'detection/dino_mila-t_1x_coco.py',
+        'dino': 'detection/dino-4scale_mila-t_12e_coco.py',
     },
     'segment': {
         'mask-rcnn': 'detection/mask-rcnn_mila-t_fpn_1x_coco.py',
-        'cascade-mask-rcnn': 'detection/cascade-mask-rcnn_mila-t_fpn_1x_coco.py',
-        'mask2former': 'detection/mask2former_mila-t_coco.py',
+        'cascade-mask-rcnn': 'detection/cascade-mask-rcnn_mila-t_fpn_ms-crop-3x_coco.py',
+        'mask2former': 'detection/mask2former_mila-t_lsj-50e_coco.py',
     },
     'semantic': {
         'upernet': 'segmentation/upernet_mila-t_8xb2-160k_ade20k-512x512.py',

@@ -121,10 +121,12 @@ def _orientation(image: Image.Image, path: Path) -> int:
     return turn if turn in range(1, 9) else 1
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The image files below a folder, sorted; hidden ones and those that macOS adds left out.
+def list_images(folder: Path, deep: bool = True) -> list[Path]:
+    """The image files in a folder, sorted; hidden ones and those that macOS adds left out.
 
-    Links to folders are followed, each folder once.
+    Args:
+        folder: where to look.
+        deep: look into the folders below, too; links to folders are followed, each folder once.
     """
     found: list[Path] = []
     seen: set[str] = set()
@@ -138,4 +140,6 @@ def list_images(folder: Path) -> list[Path]:
                 if file[0] != '.' and file.lower().endswith(IMG_EXTENSIONS)
             ]
         seen.add(real)
+        if not deep:
+            break
     return sorted(found)

@@ -50,6 +50,7 @@ class AnnotatedImage:
         instances: its objects; those that cannot be used are left out and named as problems.
         label: position of the whole image's class in `Annotations.classes`, or None.
         map: file of its map of classes, or None.
+        pixels: of its map: label -> number of pixels, without those that are ignored.
         split: 'train', 'val', 'test', or None where the layout does not say.
         source: the file that holds its annotations, None where there is none.
     """
@@ -59,6 +60,7 @@ class AnnotatedImage:
     instances: list[Instance] = field(default_factory=list)
     label: int | None = None
     map: Path | None = None
+    pixels: dict[int, int] = field(default_factory=dict)
     split: str | None = None
     source: Path | None = None
 

@@ -110,6 +110,32 @@ KINDS: dict[str, tuple[Severity, str]] = {
     # Folders of classes
     'class folder without images': (FATAL, 'add some or remove the folder'),
     'image in no class folder': (DOUBTFUL, 'move it into the folder of its class'),
+    # Label files
+    'unreadable label file': (DOUBTFUL, 'export it again; its image is left out'),
+    'label file without an image': (DOUBTFUL, 'put its image there or remove it'),
+    'image without a label file': (DOUBTFUL, 'label it, or remove it: it is left out'),
+    'unreadable list of images': (FATAL, 'save it anew as text in UTF-8'),
+    'list names what is not there': (DOUBTFUL, 'put it there or remove the line'),
+    'several label files of one image': (DOUBTFUL, 'keep one; the image is left out'),
+    'image without objects or label file': (
+        DOUBTFUL,
+        'label it, or give it an empty label file; it is trained on as background',
+    ),
+    'another number of classes than names': (DOUBTFUL, 'correct one of them; the names count'),
+    'class number without a name': (FATAL, 'name all classes, in the order of their numbers'),
+    'line of another length': (DOUBTFUL, _LEFT_OUT),
+    'values that are no shares of the image': (
+        DOUBTFUL,
+        "divide x by the image's width and y by its height; it is left out",
+    ),
+    'split without images': (DOUBTFUL, 'correct the path or remove the entry'),
+    'angle that is no number': (DOUBTFUL, _LEFT_OUT),
+    'several images of one name': (DOUBTFUL, 'keep the one that was labelled'),
+    'object without a class': (DOUBTFUL, _LEFT_OUT),
+    'shape that is no area': (DOUBTFUL, 'draw a box, polygon or mask; it is left out'),
+    'shape with another number of points': (DOUBTFUL, _LEFT_OUT),
+    'points that are no pairs': (DOUBTFUL, _LEFT_OUT),
+    'mask larger than the image': (DOUBTFUL, _LEFT_OUT),
     # Sets
     'nothing to train on': (FATAL, 'check the folder and the records'),
     'image without objects': (HARMLESS, 'it is trained on as background'),

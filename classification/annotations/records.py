@@ -76,6 +76,7 @@ class Annotations:
         images: in the order of their paths.
         legend: of maps: value or colour -> label, or None for pixels that are ignored.
         problems: what reading found.
+        notes: sentences on how they were read and split, for whoever started it.
     """
 
     layout: str
@@ -84,6 +85,7 @@ class Annotations:
     images: list[AnnotatedImage]
     legend: dict[MapValue, int | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def has_objects(self) -> bool:

@@ -19,6 +19,7 @@ class Detection(Task):
     image_keys = ('img_path', 'seg_map_path')
 
     check_dataset = staticmethod(checks.check_dataset)
+    read_annotations = staticmethod(checks.read_annotations)
     draw_prediction = staticmethod(drawing.draw_prediction)
     draw_truth = staticmethod(drawing.draw_truth)
     noise_batch = staticmethod(counting.noise_batch)

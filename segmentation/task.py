@@ -23,6 +23,8 @@ class Segmentation(Task):
     count_shape = (512, 2048)
     image_keys = ('img_path', 'seg_map_path')
 
+    check_dataset = staticmethod(checks.check_dataset)
+    read_annotations = staticmethod(checks.read_annotations)
     check_sample = staticmethod(checks.check_sample)
     draw_prediction = staticmethod(drawing.draw_prediction)
     draw_truth = staticmethod(drawing.draw_truth)

@@ -37,7 +37,13 @@ class Problem:
     def __str__(self) -> str:
         place = f'{self.file}, {self.record}' if self.record else str(self.file)
         detail = f' ({self.detail})' if self.detail else ''
-        return f'{place}: {self.kind}{detail}' + (f': {self.cure}' if self.cure else '')
+        text = f'{place}: {self.kind}{detail}' + (f': {self.cure}' if self.cure else '')
+        return printable(text)
+
+
+def printable(text: str) -> str:
+    """A text with its control characters escaped: file names may hold what drives a terminal."""
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
 
 
 def worst(problems: Iterable[Problem]) -> Severity | None:

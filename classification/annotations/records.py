@@ -50,6 +50,7 @@ class AnnotatedImage:
         instances: its objects; those that cannot be used are left out and named as problems.
         label: position of the whole image's class in `Annotations.classes`, or None.
         map: file of its map of classes, or None.
+        pixels: of its map: label -> number of pixels, without those that are ignored.
         split: 'train', 'val', 'test', or None where the layout does not say.
         source: the file that holds its annotations, None where there is none.
     """
@@ -59,6 +60,7 @@ class AnnotatedImage:
     instances: list[Instance] = field(default_factory=list)
     label: int | None = None
     map: Path | None = None
+    pixels: dict[int, int] = field(default_factory=dict)
     split: str | None = None
     source: Path | None = None
 
@@ -74,6 +76,7 @@ class Annotations:
         images: in the order of their paths.
         legend: of maps: value or colour -> label, or None for pixels that are ignored.
         problems: what reading found.
+        notes: sentences on how they were read and split, for whoever started it.
     """
 
     layout: str
@@ -82,6 +85,7 @@ class Annotations:
     images: list[AnnotatedImage]
     legend: dict[MapValue, int | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def has_objects(self) -> bool:

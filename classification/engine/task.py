@@ -46,8 +46,22 @@ class Task:
     image_keys: tuple[str, ...] = ('img_path',)
     cpu_amp_refusal: str | None = None
 
-    def check_dataset(self, dataset: Mapping[str, Any], cls: type) -> None:
-        """Raise DataError where a dataset's files and its config, for class `cls`, disagree."""
+    def check_dataset(self, dataset: Mapping[str, Any], cls: type, cfg: Config, split: str) -> None:
+        """Raise DataError where a dataset's files and its config disagree; log what is doubtful.
+
+        Args:
+            dataset: config of the dataset, whose files exist.
+            cls: its class.
+            cfg: the whole config.
+            split: 'train', 'val' or 'test'.
+        """
+
+    def read_annotations(self, dataset: Mapping[str, Any], cls: type, split: str) -> Any:
+        """What a dataset's config names, as `annotations.records.Annotations` with all problems.
+
+        Arguments as `check_dataset`; None where the class of the dataset is not known.
+        """
+        return None
 
     def check_sample(self, dataset: Any, sample: Mapping[str, Any], index: int) -> None:
         """Raise DataError where sample `index`, as the pipeline gave it, cannot be used.

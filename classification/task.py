@@ -79,7 +79,7 @@ class Classification(Task):
         return BestClasses(out, classes)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> ClassAnalyst:
-        return ClassAnalyst(runner.test_dataloader.dataset.metainfo['classes'])
+        return ClassAnalyst(runner.test_dataloader.dataset)
 
     def noise_batch(
         self,

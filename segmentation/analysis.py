@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class MapAnalyst:
     """
 
     def __init__(self, dataset: Any):
+        self.dataset = dataset
         self.classes: Sequence[str] = dataset.metainfo['classes']
         self.palette: list[Colour] = class_colours(dataset.metainfo)
         self.counts = np.zeros((len(self.classes), len(self.classes)), np.int64)
@@ -114,7 +116,8 @@ class MapAnalyst:
             draw_map(image, found, self.classes, self.palette),
             draw_wrong(image, truth, found, len(self.classes)),
         )
-        return picture(drawn, f'number {judged.index}: mean IoU {100 * judged.iou:.1f}', side=900)
+        name = Path(self.dataset.get_data_info(judged.index)['img_path']).name
+        return picture(drawn, f'{name}: mean IoU {100 * judged.iou:.1f}', side=900)
 
 
 def count_pixels(truth: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:

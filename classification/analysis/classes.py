@@ -1,6 +1,7 @@
 """What a classifier gets right: by class, in confused classes, in its surest mistakes."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ class ClassAnalyst:
     """Keeps of each image the true class, the predicted one and the scores of both.
 
     Args:
-        classes: their names.
+        dataset: of this package's.
     """
 
-    def __init__(self, classes: Sequence[str]):
-        self.classes = classes
+    def __init__(self, dataset: Any):
+        self.dataset = dataset
+        self.classes: Sequence[str] = dataset.metainfo['classes']
         self.truth: list[int] = []
         self.best: list[int] = []
         self.scores: list[float] = []  # of the predicted class
@@ -68,6 +70,7 @@ class ClassAnalyst:
         text = f'{best} {self.scores[index]:.2f}'
         if truth != best:
             text = f'{text}, truly {truth}'
+        text += f' ({Path(self.dataset.get_data_info(index)["img_path"]).name})'
         return picture(Image.fromarray(image), text, side=220)
 
 

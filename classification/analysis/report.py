@@ -21,7 +21,7 @@ from ..visualization.page import Section, code, folded, heading, page, paragraph
 from .collector import Collector
 from .training import MAIN_METRIC, training_section
 
-_PACKAGES = ('torch', 'torchvision', 'timm', 'mmengine', 'mmcv', 'numpy', 'pycocotools')
+_PACKAGES = ('torch', 'torchvision', 'timm', 'mmengine', 'mmcv', 'numpy')
 
 
 def write_report(

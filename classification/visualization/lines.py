@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.ticker import MaxNLocator
 
 from .figures import plots
 from .page import Html, vector
@@ -28,13 +29,13 @@ def curves(
     Args:
         lines: name -> (x values, y values), at most as many as there are COLOURS.
         title, x, y: above the plot, and at its axes.
-        limits: of both axes, such as (0, 1).
+        limits: of both axes, such as (0, 1); without them x counts whole steps.
         marker: of matplotlib, where the points are few.
     """
     # A name such as $x$ is a name, no formula; one in Chinese is measured with a font without it.
     with rc_context({'text.parse_math': False}), warnings.catch_warnings():
         warnings.filterwarnings('ignore', message='Glyph .* missing from font')
-        figure, axes = plots(1, 1, (4.4, 3.1))
+        figure, axes = plots(1, 1, (5.4, 3.0))
         ax = axes[0, 0]
         for (name, values), colour in zip(lines.items(), COLOURS, strict=False):
             label = shorten(name)
@@ -48,6 +49,8 @@ def curves(
             ax.spines[side].set_visible(False)
         if limits:
             ax.set(xlim=limits, ylim=(limits[0], limits[1] * 1.02))
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(lines) > 1:
             ax.legend(fontsize=8, framealpha=0.8)
         return vector(figure)

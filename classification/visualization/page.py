@@ -202,8 +202,10 @@ def picture(image: Image.Image, caption: str = '', side: int = 640) -> Html:
     file = io.BytesIO()
     image.save(file, 'JPEG', quality=82)
     data = base64.b64encode(file.getvalue()).decode()
-    alt = html.escape(caption)
-    return _figure(f'<img src="data:image/jpeg;base64,{data}" alt="{alt}" loading="lazy">', caption)
+    size = f'width={image.width} height={image.height}'
+    return _figure(
+        f'<img src="data:image/jpeg;base64,{data}" {size} alt="{html.escape(caption)}">', caption
+    )
 
 
 def _figure(content: str, caption: str) -> Html:

@@ -38,7 +38,7 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 10px;
 .tile b { display: block; font-size: 26px; line-height: 1.25; font-weight: 650; }
 .tile span { color: var(--soft); font-size: 13px; overflow-wrap: anywhere; }
 .plots { display: grid; gap: 16px;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
 .thumbnails { display: grid; gap: 12px;
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
 figure { margin: 0; min-width: 0; }
@@ -65,7 +65,8 @@ table.matrix { font-size: 12px; }
 .matrix .name { max-width: 8em; }
 .matrix thead .name { writing-mode: vertical-rl; transform: rotate(180deg); max-width: none;
   max-height: 8em; }
-.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin: 0 5px 0 12px; }
+.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 5px; }
+.key ~ .key { margin-left: 14px; }
 pre { background: #f4f6f8; border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px;
   overflow-x: auto; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; margin: 6px 0 12px; }
 details { margin: 8px 0; }

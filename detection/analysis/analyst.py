@@ -84,8 +84,9 @@ class DetectionAnalyst:
                 [
                     paragraph(
                         f'Boxes with a score of at least {self.score_thr:g} and an IoU of at least '
-                        '0.5. The last row is what was found where there is no object, the last '
-                        'column what was not found.',
+                        '0.5. The last row counts detections for which no object was left: in the '
+                        'background, or on one that a better detection has taken. The last column '
+                        'counts objects that were not found.',
                         note=True,
                     ),
                     *confusion(counts, classes, 'objects', background=True),
@@ -234,6 +235,8 @@ def worst_and_best(
     best = sorted(order, key=lambda i: (-outcomes[i].quality, -len(outcomes[i].lost)))
     best = [i for i in best if i not in worst][:_BEST]
 
+    files = {one['id']: one.get('file_name', one['id']) for one in truth['images']}
+
     def draw(image_id: Any) -> Html:
         outcome = outcomes[image_id]
         truths = [truth['annotations'][i] for i in outcome.seen.truths]
@@ -244,7 +247,7 @@ def worst_and_best(
             [found[i] for i in outcome.seen.found],
             classes,
         )
-        return picture(drawn, _caption(image_id, outcome), side=900)
+        return picture(drawn, f'{files.get(image_id, image_id)}: {_caption(outcome)}', side=900)
 
     content = [
         paragraph(
@@ -267,8 +270,6 @@ def worst_and_best(
     return content
 
 
-def _caption(image_id: Any, outcome: ImageOutcome) -> str:
-    return (
-        f'image {image_id}: F1 {outcome.quality:.2f}, {len(outcome.lost)} objects, '
-        f'{outcome.mistakes} mistakes'
-    )
+def _caption(outcome: ImageOutcome) -> str:
+    objects, mistakes = len(outcome.lost), outcome.mistakes
+    return f'F1 {outcome.quality:.2f}, objects: {objects}, mistakes: {mistakes}'

@@ -66,8 +66,9 @@ def confusion_matrix(images: Iterable[ImageMatches], classes: int, score_thr: fl
     """Numbers of objects by class and by the class that was found there.
 
     A detection that is right counts on the diagonal. Of the others, the surest first, each takes
-    the object that it overlaps most, with an IoU from 0.50 on, of those that are left; what takes
-    none was found in the background, an object that is left was taken for background.
+    the object that it overlaps most, with an IoU from 0.50 on, of those that are left. What takes
+    none counts as found in the background, even on an object that another has taken; an object that
+    is left counts as taken for background.
 
     Returns:
         (classes + 1, classes + 1): rows are the truth, columns the prediction, the last of each is

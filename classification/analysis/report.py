@@ -71,7 +71,7 @@ def write_report(
     path = Path(out) if out else work_dir / 'report.html'
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as unfinished:
-        unfinished.write_text(text, encoding='utf-8')
+        unfinished.write_text(text, encoding='utf-8', errors='replace')
     return path
 
 

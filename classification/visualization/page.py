@@ -108,10 +108,10 @@ def bar(value: float | None, text: str) -> Html:
 def colour_key(entries: Iterable[tuple[str, str]]) -> Html:
     """(colour, meaning) pairs in a line."""
     cells = (
-        f'<span class=key style="background:{colour}"></span>{html.escape(text)}'
+        f'<span class=entry><i style="background:{colour}"></i>{html.escape(text)}</span> '
         for colour, text in entries
     )
-    return Html(f'<p class=note>{"".join(cells)}</p>')
+    return Html(f'<p class="note key">{"".join(cells)}</p>')
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[Cell]], text: Sequence[int] = ()) -> Html:

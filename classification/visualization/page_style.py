@@ -50,7 +50,8 @@ figcaption { color: var(--soft); font-size: 13px; overflow-wrap: anywhere; margi
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
-th { color: var(--soft); font-weight: 600; }
+th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
+.matrix th { white-space: nowrap; vertical-align: middle; }
 th:first-child, td:first-child, .text { text-align: left; }
 td.text { white-space: normal; overflow-wrap: anywhere; min-width: 12em; }
 .name { display: inline-block; max-width: 15em; overflow: hidden; text-overflow: ellipsis;
@@ -65,8 +66,9 @@ table.matrix { font-size: 12px; }
 .matrix .name { max-width: 8em; }
 .matrix thead .name { writing-mode: vertical-rl; transform: rotate(180deg); max-width: none;
   max-height: 8em; }
-.key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 5px; }
-.key ~ .key { margin-left: 14px; }
+.entry { display: inline-block; margin-right: 14px; }
+.key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px;
+  margin-right: 6px; }
 pre { background: #f4f6f8; border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px;
   overflow-x: auto; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; margin: 6px 0 12px; }
 details { margin: 8px 0; }

@@ -1,35 +1,16 @@
-"""A detector's sections of a report."""
+"""Gathers of a detector's test what its report needs."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from mmdet.evaluation import CocoMetric
 
-from classification.analysis.confusion import confusion
 from classification.engine.errors import UsageError
-from classification.visualization.lines import curves
-from classification.visualization.page import (
-    Html,
-    Section,
-    bar,
-    beside,
-    colour_key,
-    heading,
-    name_of,
-    paragraph,
-    picture,
-    table,
-)
-from classification.visualization.page_style import BLUE, ORANGE, VERMILLION
+from classification.visualization.page import Section
 
-from .coco import SIZES, CocoScores, evaluate_coco
-from .errors import KINDS, ap_costs, find_errors
-from .images import ImageOutcome, confusion_matrix, judge_image
-from .marking import draw_errors
-
-_WORST, _BEST = 10, 4
-_KIND_NAMES = {'bbox': 'box', 'segm': 'mask'}
+from .sections import detection_sections
 
 
 class DetectionAnalyst:
@@ -60,52 +41,23 @@ class DetectionAnalyst:
         self.results += [result for _, result in self.metric.results[len(self.results) :]]
 
     def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
-        """Classes, precision and recall, errors, sizes, confusions and pictures."""
-        truth = self.metric._coco_api.dataset
-        category_ids = self.metric.cat_ids
-        names = {category['id']: str(category['name']) for category in truth['categories']}
-        classes = [names[number] for number in category_ids]
-        found = [one for result in self.results for one in coco_results(result, category_ids)]
-        has_masks = 'segm' in self.metric.metrics
-        scores = {
-            kind: evaluate_coco(truth, found, category_ids, kind)
-            for kind in (['bbox', 'segm'] if has_masks else ['bbox'])
-        }
-        boxes = list(scores['bbox'].images.values())
-        counts = confusion_matrix(boxes, len(classes), self.score_thr)
+        """See detection_sections."""
         positions = {result['img_id']: i for i, result in enumerate(self.results)}
-        return [
-            Section('Classes', [class_table(scores, classes)]),
-            Section('Precision and recall', precision_recall(scores, classes)),
-            Section('What the AP loses', error_table(scores, len(classes), self.score_thr)),
-            Section('Sizes of objects', [size_table(scores)]),
-            Section(
-                'Confused classes',
-                [
-                    paragraph(
-                        f'Boxes with a score of at least {self.score_thr:g} and an IoU of at least '
-                        '0.5. The last row counts detections for which no object was left: in the '
-                        'background, or on one that a better detection has taken. The last column '
-                        'counts objects that were not found.',
-                        note=True,
-                    ),
-                    *confusion(counts, classes, 'objects', background=True),
-                ],
-            ),
-            Section(
-                'Worst and best images',
-                worst_and_best(
-                    scores['bbox'], self.score_thr, truth, found, classes, positions, pictures
-                ),
-            ),
-        ]
+        category_ids = self.metric.cat_ids
+        return detection_sections(
+            self.metric._coco_api.dataset,
+            [one for result in self.results for one in coco_results(result, category_ids)],
+            category_ids,
+            ['bbox', 'segm'] if 'segm' in self.metric.metrics else ['bbox'],
+            self.score_thr,
+            {image_id: partial(pictures, i) for image_id, i in positions.items()},
+        )
 
 
 def coco_results(result: dict[str, Any], category_ids: Sequence[int]) -> list[dict[str, Any]]:
     """What CocoMetric keeps of an image, in COCO's results format."""
-    boxes = np.array(result['bboxes'], float).reshape(-1, 4)
     found = []
-    for i, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
+    for i, (x1, y1, x2, y2) in enumerate(result['bboxes'].tolist()):
         one = dict(
             image_id=result['img_id'],
             category_id=category_ids[int(result['labels'][i])],
@@ -116,160 +68,3 @@ def coco_results(result: dict[str, Any], category_ids: Sequence[int]) -> list[di
             one['segmentation'] = result['masks'][i]
         found.append(one)
     return found
-
-
-def class_table(scores: dict[str, CocoScores], classes: Sequence[str]) -> Html:
-    """APs of each class, the worst first."""
-    boxes = scores['bbox']
-    titles = ['class']
-    columns: list[list[str]] = [[name_of(name) for name in classes]]
-    for kind, one in scores.items():
-        name = _KIND_NAMES[kind]
-        titles += [f'{name} AP', f'{name} AP at IoU 0.5']
-        columns.append([bar(*_share(value)) for value in one.ap()])
-        columns.append([_share(value)[1] for value in one.ap(iou=0.5)])
-    titles.append('objects')
-    columns.append([f'{count:,}' for count in boxes.objects[:, 0]])
-    order = np.lexsort((-boxes.objects[:, 0], np.nan_to_num(boxes.ap(), nan=2)))
-    return table(titles, [[column[k] for column in columns] for k in order])
-
-
-def _share(value: float) -> tuple[float | None, str]:
-    """A share from 0 to 1 for a bar, and as text times 100."""
-    return (None, '–') if np.isnan(value) else (float(value), f'{100 * value:.1f}')
-
-
-def precision_recall(scores: dict[str, CocoScores], classes: Sequence[str]) -> list[Html]:
-    """Curves of the mean over the classes, and of the worst classes."""
-    recalls = np.linspace(0, 1, 101)
-    plots = []
-    for kind, one in scores.items():
-        known = np.flatnonzero(one.objects[:, 0])
-        if not len(known):
-            return [paragraph('There are no objects.')]
-        mean = one.precision[:, :, known, 0].mean(axis=2)
-        lines = {f'IoU {0.5 + 0.05 * t:.2f}': (recalls, mean[t]) for t in (0, 5, 8)}
-        name = _KIND_NAMES[kind]
-        plots.append(curves(lines, f'Mean over the classes, {name}', 'recall', 'precision', (0, 1)))
-        worst = known[np.argsort(one.ap(iou=0.5)[known], kind='stable')][:5]
-        if len(known) > 1:
-            lines = {classes[k]: (recalls, one.precision[0, :, k, 0]) for k in worst}
-            plots.append(
-                curves(lines, f'Worst classes at IoU 0.50, {name}', 'recall', 'precision', (0, 1))
-            )
-    return [beside(plots)]
-
-
-def error_table(scores: dict[str, CocoScores], classes: int, score_thr: float) -> list[Html]:
-    """The kinds of errors with their numbers and costs."""
-    costs, text = {}, []
-    for kind, one in scores.items():
-        images = list(one.images.values())
-        ap, costs[kind] = ap_costs(images, [find_errors(image) for image in images], classes)
-        if np.isnan(ap):
-            return [paragraph('There are no objects.')]
-        worst = max(costs[kind], key=costs[kind].__getitem__)
-        text.append(
-            f'For the {_KIND_NAMES[kind]} AP at IoU 0.5 of {100 * ap:.1f}, the most costly kind is '
-            f'{worst}: without it, it would be {100 * (ap + costs[kind][worst]):.1f}.'
-        )
-    largest = max(max(one.values()) for one in costs.values()) or 1
-    outcomes = [judge_image(image, score_thr) for image in scores['bbox'].images.values()]
-    numbers = {kind: sum(one.kinds.count(kind) for one in outcomes) for kind in KINDS}
-    numbers['missed'] = sum(one.missed for one in outcomes)
-    rows = [
-        [
-            kind,
-            what,
-            f'{numbers[kind]:,}',
-            *(bar(costs[k][kind] / largest, f'{100 * costs[k][kind]:.1f}') for k in costs),
-        ]
-        for kind, what in KINDS.items()
-    ]
-    titles = ['kind', 'what it is', f'boxes from score {score_thr:g}']
-    titles += [f'{_KIND_NAMES[kind]} AP it costs' for kind in costs]
-    note = (
-        'Kinds and costs as in TIDE (Bolya et al., ECCV 2020): the AP at IoU 0.5 that repairing '
-        'this kind alone would bring, times 100, over all detections. Costs do not add up to '
-        'what is missing to 100.'
-    )
-    return [paragraph(' '.join(text)), table(titles, rows, text=(1,)), paragraph(note, note=True)]
-
-
-def size_table(scores: dict[str, CocoScores]) -> Html:
-    """AP by the area of the objects."""
-    meaning = ('all', 'small: up to 32 × 32', 'medium: up to 96 × 96', 'large')
-    rows = []
-    for i, (size, text) in enumerate(zip(SIZES, meaning, strict=True)):
-        cells = []
-        for one in scores.values():
-            values = one.ap(size)
-            cells.append(bar(*_share(np.nan if np.isnan(values).all() else np.nanmean(values))))
-        rows.append([text, *cells, f'{scores["bbox"].objects[:, i].sum():,}'])
-    titles = [f'{_KIND_NAMES[kind]} AP' for kind in scores]
-    return table(['area in pixels', *titles, 'objects'], rows)
-
-
-def worst_and_best(
-    scores: CocoScores,
-    score_thr: float,
-    truth: dict[str, Any],
-    found: Sequence[dict[str, Any]],
-    classes: Sequence[str],
-    positions: dict[Any, int],
-    pictures: Callable[[int], np.ndarray],
-) -> list[Html]:
-    """Pictures of images, sorted by F1 and then by the number of mistakes."""
-    outcomes = {
-        image_id: judge_image(image, score_thr)
-        for image_id, image in scores.images.items()
-        if image_id in positions
-    }
-    crowds: dict[Any, list] = {}
-    for one in truth.get('annotations', []):
-        if one.get('iscrowd'):
-            crowds.setdefault(one['image_id'], []).append(one)
-    order = sorted(outcomes, key=lambda i: (outcomes[i].quality, -outcomes[i].mistakes))
-    worst = [i for i in order if outcomes[i].mistakes][:_WORST]
-    # Of images without mistakes those with the most objects say most.
-    best = sorted(order, key=lambda i: (-outcomes[i].quality, -len(outcomes[i].lost)))
-    best = [i for i in best if i not in worst][:_BEST]
-
-    files = {one['id']: one.get('file_name', one['id']) for one in truth['images']}
-
-    def draw(image_id: Any) -> Html:
-        outcome = outcomes[image_id]
-        truths = [truth['annotations'][i] for i in outcome.seen.truths]
-        drawn = draw_errors(
-            pictures(positions[image_id]),
-            outcome,
-            [*truths, *crowds.get(image_id, [])],
-            [found[i] for i in outcome.seen.found],
-            classes,
-        )
-        return picture(drawn, f'{files.get(image_id, image_id)}: {_caption(outcome)}', side=900)
-
-    content = [
-        paragraph(
-            f'Left the truth, right the detections with a score of at least {score_thr:g}. '
-            'Images are sorted by F1 (twice the right detections, over detections and objects).',
-            note=True,
-        ),
-        colour_key(
-            [
-                (BLUE, 'right'),
-                (VERMILLION, 'false detection, with its kind'),
-                (ORANGE, 'object not found'),
-            ]
-        ),
-    ]
-    for title, chosen in (('Worst', worst), ('Best', best)):
-        if chosen:
-            drawn = [draw(image_id) for image_id in chosen]
-            content += [heading(title), beside(drawn, 'pictures')]
-    return content
-
-
-def _caption(outcome: ImageOutcome) -> str:
-    objects, mistakes = len(outcome.lost), outcome.mistakes
-    return f'F1 {outcome.quality:.2f}, objects: {objects}, mistakes: {mistakes}'

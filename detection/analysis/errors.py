@@ -30,7 +30,8 @@ class ImageErrors:
 
     Attributes:
         kinds: (D,) of each detection: a key of KINDS, RIGHT or IGNORED.
-        target: (D,) the truth that a detection of the kinds class and location came near; else -1.
+        target: (D,) the truth that a detection of the kinds location and class came near, where
+            nothing found that truth and no surer detection of these kinds came near it; else -1.
         unmatched: (G,) truths without a right detection.
         missed: (G,) those of them that are of the kind 'missed'.
     """
@@ -45,6 +46,7 @@ def find_errors(image: ImageMatches) -> ImageErrors:
     """Sort the detections and truths of an image into kinds."""
     unmatched = np.ones(len(image.truths), bool)
     unmatched[image.match[image.match >= 0]] = False
+    missed = unmatched.copy()
     kinds, target = [], np.full(len(image.found), -1)
     for i in range(len(image.found)):
         if image.ignored[i]:
@@ -54,9 +56,9 @@ def find_errors(image: ImageMatches) -> ImageErrors:
         else:
             kind, near = _kind(image.overlaps[i], image.truth_labels == image.labels[i])
             kinds.append(kind)
-            target[i] = near
-    missed = unmatched.copy()
-    missed[target[target >= 0]] = False
+            if near >= 0 and missed[near]:  # the surest come first
+                target[i] = near
+                missed[near] = False
     return ImageErrors(kinds, target, unmatched, missed)
 
 
@@ -101,10 +103,11 @@ def ap_costs(
 ) -> tuple[float, dict[str, float]]:
     """AP at IoU 0.50, and how much higher it would be without each kind of error.
 
-    A repair changes one kind alone: of the detections with a wrong class, or in a bad location, the
-    surest for each object that nothing found becomes right, and the others go; those of the kinds
-    duplicate, background and both go; missed objects are not counted. A class all of whose objects
-    were missed has an AP of 1 after that.
+    A repair changes one kind alone: detections with a wrong class, or in a bad location, become
+    right where they are the `target`'s, and else go; those of the kinds duplicate, background and
+    both go; missed objects are not counted. A class all of whose objects were missed has an AP of 1
+    after that. Without crowds all but this last is as in TIDE's own code, to the last digit; on
+    crowds the matches are COCO's.
 
     Args:
         images, errors: of each image, in one order.
@@ -129,17 +132,14 @@ def _mean_ap(
     for image, error in zip(images, errors, strict=True):
         np.add.at(counts, image.truth_labels, 1)
         np.add.at(missed, image.truth_labels[error.missed], 1)
-        gained: set[int] = set()
-        for i, kind in enumerate(error.kinds):  # the surest first
+        for i, kind in enumerate(error.kinds):
             label, hit = image.labels[i], kind == RIGHT
             if kind == IGNORED:
                 continue
             if kind == repaired:
-                near = int(error.target[i])
-                if near < 0 or not error.unmatched[near] or near in gained:
+                if error.target[i] < 0:
                     continue
-                gained.add(near)
-                label, hit = image.truth_labels[near], True
+                label, hit = image.truth_labels[error.target[i]], True
             scores[label].append(image.scores[i])
             hits[label].append(hit)
     present = np.flatnonzero(counts)

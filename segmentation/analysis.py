@@ -11,6 +11,7 @@ from PIL import Image
 
 from classification.analysis.confusion import confusion
 from classification.visualization.drawing import Colour, class_colours, enlarge, hstack, to_picture
+from classification.visualization.lines import shorten
 from classification.visualization.page import (
     Html,
     Section,
@@ -111,10 +112,11 @@ class MapAnalyst:
 
     def _picture(self, judged: Judged, image: np.ndarray) -> Html:
         truth, found = judged.read_maps().astype(int)
+        names = [shorten(name) for name in self.classes]
         drawn = hstack(
-            draw_map(image, truth, self.classes, self.palette),
-            draw_map(image, found, self.classes, self.palette),
-            draw_wrong(image, truth, found, len(self.classes)),
+            draw_map(image, truth, names, self.palette),
+            draw_map(image, found, names, self.palette),
+            draw_wrong(image, truth, found, len(names)),
         )
         name = Path(self.dataset.get_data_info(judged.index)['img_path']).name
         return picture(drawn, f'{name}: mean IoU {100 * judged.iou:.1f}', side=900)

@@ -42,9 +42,9 @@ def curves(
             # matplotlib leaves out names that begin so.
             label = f' {label}' if label.startswith('_') else label
             ax.plot(*values, label=label, color=colour, marker=marker, markersize=4, linewidth=1.6)
-        ax.set_title(title, fontsize=11)
-        ax.set_xlabel(x)
-        ax.set_ylabel(y)
+        ax.set_title(shorten(title, 60), fontsize=11)
+        ax.set_xlabel(shorten(x))
+        ax.set_ylabel(shorten(y))
         for side in ('top', 'right'):
             ax.spines[side].set_visible(False)
         if limits:
@@ -57,5 +57,6 @@ def curves(
 
 
 def shorten(name: str, length: int = _NAME) -> str:
-    """A name of at most `length` characters."""
+    """A name of at most `length` characters, each of which a font can be asked for."""
+    name = name.encode(errors='replace').decode()  # half of a surrogate pair is no character
     return name if len(name) <= length else name[: length - 1] + '…'

@@ -16,6 +16,7 @@ from classification.visualization.drawing import (
     paint_mask,
     to_picture,
 )
+from classification.visualization.lines import shorten
 from classification.visualization.page_style import BLUE, ORANGE, VERMILLION
 
 from .errors import IGNORED, RIGHT
@@ -40,6 +41,7 @@ def draw_errors(
     truths: Sequence[Mapping[str, Any]],
     found: Sequence[Mapping[str, Any]],
     classes: Sequence[str],
+    crowds: Sequence[Mapping[str, Any]] = (),
 ) -> Image.Image:
     """The truth on the left and the detections on the right.
 
@@ -49,27 +51,24 @@ def draw_errors(
     Args:
         image: (H, W, 3) uint8, RGB.
         outcome: of the image.
-        truths, found: in COCO's format, in the order of `outcome.seen`; crowds come after.
+        truths, found: of all images, in COCO's format: what the positions in `outcome.seen` mean.
         classes: their names.
+        crowds: the image's, in COCO's format.
     """
     size = image.shape[:2]
     seen = outcome.seen
-    left = []
-    for i, truth in enumerate(truths):
-        if i >= len(seen.truths):
-            left.append(Mark(truth['bbox'], None, _GREY, 'crowd'))
-            continue
-        colour = ORANGE if outcome.lost[i] else BLUE
-        name = classes[seen.truth_labels[i]]
-        left.append(Mark(truth['bbox'], _mask(truth, size), colour, name))
+    left = [Mark(crowd['bbox'], None, _GREY, 'crowd') for crowd in crowds]
+    for number, label, lost in zip(seen.truths, seen.truth_labels, outcome.lost, strict=True):
+        truth, colour = truths[number], ORANGE if lost else BLUE
+        left.append(Mark(truth['bbox'], _mask(truth, size), colour, shorten(classes[label])))
     right = []
-    for detection, kind, label, score in zip(
-        found, outcome.kinds, seen.labels, seen.scores, strict=True
+    for number, kind, label, score in zip(
+        seen.found, outcome.kinds, seen.labels, seen.scores, strict=True
     ):
-        text = f'{classes[label]} {score:.2f}'
+        text = f'{shorten(classes[label])} {score:.2f}'
         text = text if kind in (RIGHT, IGNORED) else f'{kind}: {text}'
         colour = {RIGHT: BLUE, IGNORED: _GREY}.get(kind, VERMILLION)
-        right.append(Mark(detection['bbox'], _mask(detection, size), colour, text))
+        right.append(Mark(found[number]['bbox'], _mask(found[number], size), colour, text))
     return hstack(draw_marks(image, left), draw_marks(image, right[::-1]))  # the surest on top
 
 

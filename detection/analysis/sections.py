@@ -202,13 +202,13 @@ def worst_and_best(
 
     def draw(image_id: Any) -> Html:
         outcome = outcomes[image_id]
-        truths = [truth['annotations'][i] for i in outcome.seen.truths]
         drawn = draw_errors(
             pictures[image_id](),
             outcome,
-            [*truths, *crowds.get(image_id, [])],
-            [found[i] for i in outcome.seen.found],
+            truth.get('annotations', []),
+            found,
             classes,
+            crowds.get(image_id, []),
         )
         return picture(drawn, f'{files.get(image_id, image_id)}: {_caption(outcome)}', side=900)
 

@@ -188,7 +188,7 @@ class SideBySideHook(Hook):
             if index >= len(dataset):  # repeated to give all processes equally many
                 continue
             info = dataset.get_data_info(index)
-            picture = _picture(info)
+            picture = dataset_picture(info)
             self.folder.mkdir(parents=True, exist_ok=True)
             hstack(
                 task.draw_truth(picture, sample, classes, palette),
@@ -196,7 +196,7 @@ class SideBySideHook(Hook):
             ).save(self.folder / f'{index:06d}_{Path(info["img_path"]).stem}.png')
 
 
-def _picture(info: Mapping[str, Any]) -> np.ndarray:
+def dataset_picture(info: Mapping[str, Any]) -> np.ndarray:
     """The image (H, W, 3) of a dataset's sample, uint8, RGB."""
     if 'archive' in info:
         return np.asarray(ReadImage()(dict(info))['img'])

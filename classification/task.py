@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from PIL.Image import Image
 from torch import nn
 
+from .analysis.classes import ClassAnalyst
 from .classifier import ImageClassifier
 from .engine.dataset_configs import leaf_datasets
 from .engine.task import Task
@@ -76,6 +77,9 @@ class Classification(Task):
         self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
     ) -> 'BestClasses':
         return BestClasses(out, classes)
+
+    def analyst(self, runner: Any, score_thr: float = 0.3) -> ClassAnalyst:
+        return ClassAnalyst(runner.test_dataloader.dataset)
 
     def noise_batch(
         self,

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from classification.engine.task import Task
 from classification.stand_ins import has_compiled_operators
 from classification.visualization.drawing import Colour
 
 from . import checks, counting, drawing
+from .analysis.analyst import DetectionAnalyst
 from .results import CocoResults
 
 
@@ -40,3 +42,6 @@ class Detection(Task):
         self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
     ) -> CocoResults:
         return CocoResults(out, classes)
+
+    def analyst(self, runner: Any, score_thr: float = 0.3) -> DetectionAnalyst:
+        return DetectionAnalyst(runner, score_thr)

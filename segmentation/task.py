@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -14,6 +15,7 @@ from classification.engine.task import Task
 from classification.visualization.drawing import Colour
 
 from . import checks, drawing
+from .analysis import MapAnalyst
 from .results import PaletteMaps
 
 
@@ -33,6 +35,9 @@ class Segmentation(Task):
         self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
     ) -> PaletteMaps:
         return PaletteMaps(out, palette)
+
+    def analyst(self, runner: Any, score_thr: float = 0.3) -> MapAnalyst:
+        return MapAnalyst(runner.test_dataloader.dataset)
 
     def noise_batch(
         self,

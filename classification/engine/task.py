@@ -4,7 +4,7 @@ The engine knows no task: a config's `default_scope` names it, and `task_of` fin
 (`classification`, `detection`, `segmentation`) calls `register_task` once with a subclass of Task.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from PIL.Image import Image
 from torch import nn
 
 from ..visualization.drawing import Colour
+from ..visualization.page import Section
 from .errors import UsageError
 from .weights import Weights
 
@@ -28,6 +29,20 @@ class ResultsWriter(Protocol):
 
     def finish(self) -> None:
         """Write what is not written yet."""
+
+
+class Analyst(Protocol):
+    """Keeps of a test what explains its metrics."""
+
+    def add(self, samples: Sequence[Any]) -> None:
+        """Take the next samples in the dataset's order, as `test_step` gave them."""
+
+    def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
+        """What is to be said of the whole test, after it.
+
+        Args:
+            pictures: position in the dataset -> its image (H, W, 3) uint8, RGB.
+        """
 
 
 class Task:
@@ -119,6 +134,18 @@ class Task:
     ) -> ResultsWriter:
         """What keeps predictions in the folder `out`."""
         raise self._unknown('write results of')
+
+    def analyst(self, runner: Any, score_thr: float = 0.3) -> Analyst:
+        """What explains the metrics of a test.
+
+        Args:
+            runner: MMEngine's, before its test.
+            score_thr: instances below it are left out where a choice must be made.
+
+        Raises:
+            UsageError: the config's evaluators do not give what is needed.
+        """
+        raise self._unknown('analyse')
 
     def noise_batch(
         self,

@@ -11,3 +11,10 @@ def test_scalars_of_all_parts_of_a_run_in_order(tmp_path):
         folder.mkdir(parents=True)
         (folder / 'scalars.json').write_text(text)
     assert [line['step'] for line in read_scalars(tmp_path)] == [1, 2, 3]
+
+
+def test_a_line_that_was_not_finished_is_skipped(tmp_path):
+    file = tmp_path / '1' / 'vis_data' / 'scalars.json'
+    file.parent.mkdir(parents=True)
+    file.write_text('{"step": 1}\n{"step": 2, "lo')
+    assert [line['step'] for line in read_scalars(tmp_path)] == [1]

@@ -1,0 +1,1 @@
+"""A report of a training: how it went, and why its metrics are what they are."""

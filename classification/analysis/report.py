@@ -1,0 +1,209 @@
+"""report.html of a work dir: one file that opens anywhere."""
+
+import datetime
+import importlib.metadata
+import math
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ..engine.config import load_config
+from ..engine.errors import UsageError, shorten_list
+from ..engine.files import atomic
+from ..engine.testing import evaluate
+from ..engine.training import last_checkpoint
+from ..visualization.page import Section, code, folded, heading, page, paragraph, table, tiles
+from .collector import Collector
+from .training import MAIN_METRIC, training_section
+
+_PACKAGES = ('torch', 'torchvision', 'timm', 'mmengine', 'mmcv', 'numpy')
+
+
+def write_report(
+    work_dir: str | os.PathLike,
+    checkpoint: str | os.PathLike | None = None,
+    out: str | os.PathLike | None = None,
+    config: str | os.PathLike | None = None,
+    score_thr: float = 0.3,
+) -> Path:
+    """Evaluate a checkpoint of a training on its config's test set, and explain the result.
+
+    Args:
+        work_dir: of the training.
+        checkpoint: path or URL; None for the best one that the training kept, else its last.
+        out: HTML file to write; None for report.html in the work dir.
+        config: None for the one in the work dir.
+        score_thr: detections below it are left out of pictures and confusions.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError, DataError, CheckpointError: work dir, config, data or file cannot be used.
+    """
+    work_dir = Path(work_dir)
+    config = Path(config) if config else find_config(work_dir)
+    checkpoint = checkpoint or find_checkpoint(work_dir)
+    cfg = load_config(config, work_dir=work_dir)
+    training = training_section(cfg)  # before the evaluation changes the config
+    collector = Collector(score_thr)
+    metrics = evaluate(cfg, checkpoint, hooks=[collector])
+    text = page(
+        work_dir.resolve().name,
+        [
+            f'{checkpoint} on {len(collector.dataset)} images, '
+            f'{datetime.datetime.now():%d %B %Y, %H:%M}'
+        ],
+        [
+            _headline(metrics),
+            training,
+            *collector.analyst.sections(collector.picture),
+            _speed(collector),
+            _commands(config, checkpoint, work_dir),
+            _setting(cfg, config),
+        ],
+    )
+    path = Path(out) if out else work_dir / 'report.html'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as unfinished:
+        unfinished.write_text(text, encoding='utf-8', errors='replace')
+    return path
+
+
+def find_config(work_dir: Path) -> Path:
+    """The config that a training left in its work dir.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if not work_dir.is_dir():
+        raise UsageError(f'{work_dir} is no folder: give the work dir of a training.')
+    found = sorted(work_dir.glob('*.py'))
+    if len(found) != 1:
+        names = shorten_list([file.name for file in found])
+        what = f'several configs ({names})' if found else 'no config'
+        raise UsageError(f'{work_dir} holds {what}: name the one of the training by --config.')
+    return found[0]
+
+
+def find_checkpoint(work_dir: Path) -> Path:
+    """The best checkpoint that a training kept, else its last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    best = sorted(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
+    checkpoint = best[-1] if best else last_checkpoint(work_dir)
+    if checkpoint is None:
+        raise UsageError(f'{work_dir} holds no checkpoint: train first, or give --checkpoint.')
+    return checkpoint
+
+
+def _headline(metrics: Mapping[str, float]) -> Section:
+    values = {key: float(value) for key, value in metrics.items()}
+    main = {key: value for key, value in values.items() if MAIN_METRIC.search(key)} or values
+    if not values:
+        return Section('Result', [paragraph('The evaluators gave no metric: nothing was found.')])
+    rows = [[key, _number(value)] for key, value in values.items()]
+    return Section(
+        'Result',
+        [
+            tiles(_tile(key, value) for key, value in main.items()),
+            paragraph('In per cent; APs are times 100.', note=True),
+            folded("All metrics, as the config's evaluators give them", table(['', ''], rows)),
+        ],
+    )
+
+
+def _tile(key: str, value: float) -> tuple[str, str]:
+    """A metric as people call it."""
+    name = key.split('/')[-1].replace('bbox_mAP', 'box AP').replace('segm_mAP', 'mask AP')
+    name = name.replace('ema_top', 'EMA weights, top-').replace('_', ' at IoU 0.')
+    name = f'top-{name[3:]}' if name.startswith('top') else name
+    if math.isnan(value) or value < 0:
+        return name, '–'
+    return name, f'{100 * value if "mAP" in key else value:.1f}'
+
+
+def _number(value: float) -> str:
+    return f'{value:.4g}' if math.isfinite(value) else '–'
+
+
+def _speed(collector: Collector) -> Section:
+    return Section(
+        'Speed and memory',
+        [
+            tiles(
+                [
+                    ('per image', f'{collector.milliseconds:.0f} ms'),
+                    ('parameters', f'{collector.parameters / 1e6:.2f} M'),
+                ]
+            ),
+            table(
+                ['', ''],
+                [
+                    ['device', collector.device],
+                    ['peak memory', collector.memory],
+                    ['images in a batch', str(collector.batch_size)],
+                ],
+                text=(1,),
+            ),
+            paragraph(
+                'The median over the batches of this evaluation, of the forward pass with its '
+                'post-processing; loading is not in it. The machine may have done other things '
+                'besides: for comparisons use tools/benchmark.py.',
+                note=True,
+            ),
+        ],
+    )
+
+
+def _commands(config: Path, checkpoint: str | os.PathLike, work_dir: Path) -> Section:
+    def line(*words: str | os.PathLike) -> str:
+        return shlex.join(['python', *map(str, words)])
+
+    return Section(
+        'Use it',
+        [
+            heading('Predict images'),
+            code(f'{line("tools/predict.py", config, checkpoint)} IMAGES… --out DIR'),
+            heading('Evaluate again, and write this report again'),
+            code(
+                f'{line("tools/test.py", config, checkpoint)}\n'
+                f'{line("tools/analyze.py", work_dir, "--checkpoint", checkpoint)}'
+            ),
+            heading('Resume the training'),
+            code(line('tools/train.py', config, '--work-dir', work_dir, '--resume')),
+        ],
+    )
+
+
+def _setting(cfg: Config, config: Path) -> Section:
+    return Section(
+        'Setting',
+        [
+            table(['', ''], [*_versions(cfg), ['seed', str(cfg.randomness.seed)]], text=(1,)),
+            paragraph('The versions are those of this evaluation.', note=True),
+            folded(f'Config: {config.name}', code(config.read_text(encoding='utf-8'))),
+        ],
+    )
+
+
+def _versions(cfg: Config) -> Sequence[list[str]]:
+    try:
+        own = importlib.metadata.version('mila-toolkit')
+    except importlib.metadata.PackageNotFoundError:  # used from a clone
+        own = 'not installed'
+    scope = cfg.get('default_scope', 'mmengine')
+    names = dict.fromkeys([*_PACKAGES, scope])
+    loaded = {name: sys.modules[name] for name in names if name in sys.modules}
+    return [
+        ['mila-toolkit', own],
+        ['Python', platform.python_version()],
+        *([name, str(getattr(module, '__version__', '–'))] for name, module in loaded.items()),
+    ]

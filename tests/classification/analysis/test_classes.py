@@ -1,0 +1,54 @@
+"""A classifier's sections, from scores made by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from classification.analysis.classes import ClassAnalyst
+
+IMAGE = np.zeros((20, 20, 3), np.uint8)
+
+
+def analyst(samples, classes=('cat', 'dog', 'cow')):
+    dataset = SimpleNamespace(
+        metainfo=dict(classes=classes), get_data_info=lambda i: dict(img_path=f'/x/<{i}>.jpg')
+    )
+    made = ClassAnalyst(dataset)
+    made.add([dict(scores=torch.tensor(s), target=torch.tensor(t)) for t, s in samples])
+    return made
+
+
+def text_of(made):
+    return {part.title: ''.join(part.content) for part in made.sections(lambda i: IMAGE)}
+
+
+SAMPLES = [(0, [0.9, 0.1, 0.0]), (0, [0.2, 0.8, 0.0]), (1, [0.6, 0.4, 0.0]), (1, [0.1, 0.9, 0.0])]
+
+
+def test_counts():
+    assert analyst(SAMPLES).counts().tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_the_surest_mistake_comes_first_with_its_file():
+    text = text_of(analyst(SAMPLES))['Worst and best images']
+    wrong = text[: text.index('Right, and')]
+    assert wrong.index('dog 0.80, truly cat (&lt;1&gt;.jpg)') < wrong.index('cat 0.60, truly dog')
+
+
+def test_a_class_without_images_comes_last():
+    text = text_of(analyst(SAMPLES))['Classes']
+    assert text.index('cat') < text.index('cow') and '–' in text
+
+
+def test_the_ema_weights_are_what_is_analysed():
+    made = analyst([])
+    scores = dict(scores=torch.tensor([1.0, 0, 0]), ema_scores=torch.tensor([0, 1.0, 0]))
+    made.add([dict(scores, target=torch.tensor(1))])
+    assert made.counts()[1, 1] == 1
+
+
+def test_all_right_and_one_class():
+    text = text_of(analyst([(0, [1.0])], ['all']))
+    assert 'Wrong' not in text['Worst and best images']
+    assert 'Most frequent' not in text['Confused classes']

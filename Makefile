@@ -1,7 +1,7 @@
 # `make` lists the targets. Those that run Python first run tools/setup.sh, which sets up what is
 # missing and costs nothing once all is there; its head names the variables that it honours.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-slow test-pythons torture lock clean
+.PHONY: help setup demo lint test test-slow test-pythons torture lock audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ torture: setup ## attack the project with thousands of hostile inputs and faults
 
 lock: ## derive requirements.txt from pyproject.toml anew (needs uv)
 	@bash tools/lock.sh
+
+audit: ## look for known vulnerabilities of what is locked (needs uv and a network)
+	uvx pip-audit --strict --disable-pip --no-deps -r requirements.txt
 
 clean: ## remove .venv and caches; keeps data/ and work_dirs/
 	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info

@@ -6,25 +6,36 @@ from classification.engine.config import load_config
 from classification.engine.heads import set_num_classes
 from tests.helpers import FIXTURES, ROOT
 
-ARCH = dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2))
+WIDTHS = (8, 16, 32, 64)
+STAGES = dict(depths=(1, 1, 1, 1))
+# Small backbones whose stages have WIDTHS channels.
+BACKBONES = {
+    'MILA': dict(type='MILA', arch=dict(**STAGES, embed_dim=8, num_heads=(1, 1, 2, 2))),
+    'VMamba': dict(type='VMamba', arch=dict(**STAGES, embed_dim=8, ssm_ratio=1.0)),
+    'study': dict(
+        type='LinearSwin', **STAGES, embed_dim=8, num_heads=(1, 1, 2, 2), block='gated+mlp'
+    ),
+    'MambaOut': dict(type='TimmBackbone', **STAGES, name='mambaout_femto', dims=WIDTHS),
+    'ConvNeXt': dict(type='TimmBackbone', **STAGES, name='convnext_atto', dims=WIDTHS),
+}
 
 
-def small_config(task, name, options):
+def small_config(task, name, options, backbone='MILA'):
     """The fixture of `task`, with the model of the committed config `name` instead of its own.
 
     Args:
         task: 'detection' or 'segmentation'.
         name: of the config, without folder and ending.
         options: what makes it small, beside the backbone: dotted key of the model -> value.
+        backbone: one of BACKBONES, which takes the place of MILA-T.
     """
     cfg = load_config(FIXTURES / f'{task}.py')
     model = Config(load_config(ROOT / f'configs/{task}/{name}.py').model.to_dict())
     model.merge_from_dict(options)
-    model.backbone.arch = ARCH
-    model.backbone.pop('init_cfg')  # the released weights
-    stages = model.backbone.get('out_indices', range(4))
+    stages = model.backbone.get('out_indices', (0, 1, 2, 3))
+    model.backbone = dict(BACKBONES[backbone], out_indices=stages)
     reader = model.get('neck') or model.get('panoptic_head') or model.decode_head
-    reader.in_channels = [ARCH['embed_dim'] * 2**stage for stage in stages]
+    reader.in_channels = [WIDTHS[stage] for stage in stages]
     cfg.model = ConfigDict(model.to_dict())
     set_num_classes(cfg.model, len(cfg.train_dataloader.dataset.metainfo.classes))
     cfg.train_dataloader.dataset.indices = 4

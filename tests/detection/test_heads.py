@@ -4,8 +4,11 @@ import json
 
 import pytest
 import torch
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, DefaultScope
 
-from tests.heads import small_config
+from classification.engine.task import task_of
+from tests.heads import BACKBONES, small_config
 
 FIVE = dict(score_thr=0.0, max_per_img=5)
 RCNN = {
@@ -74,3 +77,22 @@ def test_trains_and_is_evaluated(config, precision, here, run, fails):
         weights.pop(last)
     torch.save(content, checkpoint)
     assert last.removeprefix('module.') in fails('test', config, checkpoint)
+
+
+@pytest.mark.parametrize(
+    'backbone',
+    [pytest.param(b, marks=() if b == 'VMamba' else pytest.mark.slow) for b in BACKBONES],
+)
+@pytest.mark.parametrize('name', [*BOXES, *MASKS])
+def test_any_backbone(name, backbone):
+    """A training step has a finite loss, and a gradient for every parameter."""
+    cfg = small_config('detection', name, {**BOXES, **MASKS}[name], backbone)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
+        batch = task_of(cfg).noise_batch(cfg, model, 2, (96, 96), training=True)
+        loss, _ = model.parse_losses(model(*batch, mode='loss'))
+    loss.backward()
+    assert loss.isfinite()
+    for parameter, value in model.named_parameters():
+        assert value.grad is not None and value.grad.isfinite().all(), parameter

@@ -4,8 +4,11 @@ import json
 
 import pytest
 import torch
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, DefaultScope
 
-from tests.heads import small_config
+from classification.engine.task import task_of
+from tests.heads import BACKBONES, small_config
 
 # Config -> what makes its model small.
 HEADS = {
@@ -39,3 +42,22 @@ def test_trains_and_is_evaluated(name, precision, here, run, fails):
     content['state_dict'].pop('decode_head.conv_seg.weight')
     torch.save(content, checkpoint)
     assert 'decode_head.conv_seg.weight' in fails('test', here / 'small.py', checkpoint)
+
+
+@pytest.mark.parametrize(
+    'backbone',
+    [pytest.param(b, marks=() if b == 'VMamba' else pytest.mark.slow) for b in BACKBONES],
+)
+@pytest.mark.parametrize('name', HEADS)
+def test_any_backbone(name, backbone):
+    """A training step has a finite loss, and a gradient for every parameter."""
+    cfg = small_config('segmentation', name, HEADS[name], backbone)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
+        batch = task_of(cfg).noise_batch(cfg, model, 2, (96, 96), training=True)
+        loss, _ = model.parse_losses(model(*batch, mode='loss'))
+    loss.backward()
+    assert loss.isfinite()
+    for parameter, value in model.named_parameters():
+        assert value.grad is not None and value.grad.isfinite().all(), parameter

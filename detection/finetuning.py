@@ -42,9 +42,8 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     def dataset(ann_file: Any, pipeline: list[dict[str, Any]], **others: Any) -> dict[str, Any]:
         return dict(
             type='CocoDataset',
-            data_root=str(data.root),
             ann_file=str(ann_file),
-            data_prefix=dict(img=''),
+            data_prefix=dict(img=''),  # its file names are absolute
             metainfo=dict(classes=list(data.classes), palette=data.palette),
             pipeline=pipeline,
             **others,

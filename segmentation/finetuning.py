@@ -32,11 +32,8 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
 
     def dataset(ann_file: Any, pipeline: list[dict[str, Any]], **others: Any) -> dict[str, Any]:
         return dict(
-            type='BaseSegDataset',
-            data_prefix=dict(img_path=str(data.root), seg_map_path=str(data.maps)),
+            type='ListedMaps',
             ann_file=str(ann_file),
-            img_suffix='',
-            seg_map_suffix='.png',
             metainfo=dict(classes=list(data.classes), palette=data.palette),
             pipeline=pipeline,
             **others,

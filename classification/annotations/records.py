@@ -64,6 +64,12 @@ class AnnotatedImage:
     split: str | None = None
     source: Path | None = None
 
+    @property
+    def labels(self) -> set[int]:
+        """The classes that it shows, by its objects, its own label and its map's pixels."""
+        labels = {instance.label for instance in self.instances} | set(self.pixels)
+        return labels if self.label is None else labels | {self.label}
+
 
 @dataclass
 class Annotations:

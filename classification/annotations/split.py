@@ -112,13 +112,7 @@ def _groups(images: list[AnnotatedImage], annotations: Annotations) -> list[list
 
 def _labels(part: list[AnnotatedImage]) -> Counter[int]:
     """How many images of a group show each class."""
-    return Counter(label for image in part for label in labels_of(image))
-
-
-def labels_of(image: AnnotatedImage) -> set[int]:
-    """The classes that an image shows, by its objects, its own label and its map's pixels."""
-    labels = {instance.label for instance in image.instances} | set(image.pixels)
-    return labels if image.label is None else labels | {image.label}
+    return Counter(label for image in part for label in image.labels)
 
 
 def _choose(parts: list[list[AnnotatedImage]], seed: int, wanted: int) -> set[int]:

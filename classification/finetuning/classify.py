@@ -30,7 +30,7 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     def dataset(ann_file: Any, *steps: dict, test_mode: bool) -> dict[str, Any]:
         return dict(
             type='ImageList',
-            data_root=str(data.root),
+            data_root='',
             ann_file=str(ann_file),
             metainfo=dict(classes=list(data.classes)),
             pipeline=[read, *steps],

@@ -1,17 +1,14 @@
-"""Files that list the images of a training, and maps; the images stay where they are."""
+"""Files that list the images of a training, with annotations; the images stay where they are."""
 
 import json
 import math
-import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..annotations.coco import to_coco
+from ..annotations.coco_file import to_coco
 from ..annotations.maps import write_maps
 from ..annotations.records import AnnotatedImage, Annotations
 from ..visualization.drawing import class_colours
-from .facts import labels_of
 from .recipe import OwnData
 
 _RARE = 0.1  # share of the images below which a class is repeated
@@ -21,35 +18,29 @@ def write_data(
     kind: str,
     annotations: Annotations,
     train: Sequence[AnnotatedImage],
-    val: Sequence[AnnotatedImage],
     folder: Path,
 ) -> OwnData:
     """Write the files that list the images of both splits into `folder`, and index maps.
 
     Args:
         kind: what is trained, one of recipe.TEMPLATES.
-        annotations: whose classes are trained.
-        train, val: its images.
+        annotations: whose classes are trained, and whose split 'val' evaluates.
+        train: the images to train on, some of them several times.
         folder: of the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    root = Path(os.path.commonpath([image.path.absolute().parent for image in (*train, *val)]))
+    val = [image for image in annotations.images if image.split == 'val']
+    if kind == 'semantic':
+        written = write_maps(annotations, folder / 'maps')
+        maps = {image.path: image for image in written.images}
+        train, val = [maps[image.path] for image in train], [maps[image.path] for image in val]
+    suffix, as_text = _FORMATS[kind]
     files = {}
     for split, images in (('train', train), ('val', val)):
-        part = replace(annotations, images=list(images))
-        files[split] = _write_list(kind, part, root, folder / split)
-    maps = None
-    if kind == 'semantic':
-        maps = folder / 'maps'
-        write_maps(replace(annotations, images=[*train, *val]), maps, root)
-    return OwnData(
-        root=root,
-        classes=tuple(annotations.classes),
-        palette=class_colours(dict(classes=annotations.classes)),
-        train=files['train'].absolute(),
-        val=files['val'].absolute(),
-        maps=maps and maps.absolute(),
-    )
+        files[split] = (folder / split).with_suffix(suffix).absolute()
+        files[split].write_text(as_text(annotations, images), encoding='utf-8')
+    colours = class_colours(dict(classes=annotations.classes))
+    return OwnData(tuple(annotations.classes), colours, files['train'], files['val'])
 
 
 def repeat_rare(images: Sequence[AnnotatedImage], classes: int) -> list[AnnotatedImage]:
@@ -60,26 +51,33 @@ def repeat_rare(images: Sequence[AnnotatedImage], classes: int) -> list[Annotate
     """
     shown = [0] * classes
     for image in images:
-        for label in labels_of(image):
+        for label in image.labels:
             shown[label] += 1
     factors = [math.sqrt(_RARE * len(images) / max(1, count)) for count in shown]
     repeated = []
     for image in images:
-        factor = max((factors[label] for label in labels_of(image)), default=1.0)
+        factor = max((factors[label] for label in image.labels), default=1.0)
         repeated += [image] * max(1, math.ceil(factor))
     return repeated
 
 
-def _write_list(kind: str, annotations: Annotations, root: Path, file: Path) -> Path:
-    """Write FILE.json or FILE.txt, with names below `root`; returns its path."""
-    if kind in ('detect', 'segment'):
-        path = file.with_suffix('.json')
-        path.write_text(json.dumps(to_coco(annotations, root)) + '\n')
-        return path
-    names = [image.path.absolute().relative_to(root).as_posix() for image in annotations.images]
-    if kind == 'classify':
-        labels = [image.label for image in annotations.images]
-        names = [f'{name} {label}' for name, label in zip(names, labels, strict=True)]
-    path = file.with_suffix('.txt')
-    path.write_text(''.join(f'{name}\n' for name in names))
-    return path
+def _coco(annotations: Annotations, images: Sequence[AnnotatedImage]) -> str:
+    return json.dumps(to_coco(annotations, images)) + '\n'
+
+
+def _image_list(annotations: Annotations, images: Sequence[AnnotatedImage]) -> str:
+    return ''.join(f'{image.path.absolute()} {image.label}\n' for image in images)
+
+
+def _map_list(annotations: Annotations, images: Sequence[AnnotatedImage]) -> str:
+    pairs = ((image.path.absolute(), image.map and image.map.absolute()) for image in images)
+    return ''.join(f'{image}\t{label_map}\n' for image, label_map in pairs)
+
+
+# What lists the images for each kind of training: suffix and content of the file.
+_FORMATS: dict[str, tuple[str, Callable[[Annotations, Sequence[AnnotatedImage]], str]]] = {
+    'classify': ('.txt', _image_list),
+    'detect': ('.json', _coco),
+    'segment': ('.json', _coco),
+    'semantic': ('.txt', _map_list),
+}

@@ -36,22 +36,18 @@ _TEMPLATE_BACKBONE = 'mila-t'
 
 @dataclass(frozen=True)
 class OwnData:
-    """Where the data of a fine-tuning are, as a dataset's config says it.
+    """The data of a fine-tuning, as `data.write_data` wrote them.
 
     Attributes:
-        root: folder of the images.
         classes: their names.
         palette: an RGB colour for each.
-        train, val: files that list the images, with the annotations where the format has them.
-        maps: folder of the maps of classes, None where there are none.
+        train, val: files that list the images by absolute paths, with their annotations.
     """
 
-    root: Path
     classes: tuple[str, ...]
     palette: list[tuple[int, int, int]]
     train: Path
     val: Path
-    maps: Path | None = None
 
 
 UseData = Callable[[Config, OwnData, Choices], None]

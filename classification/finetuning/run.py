@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 
 from ..analysis.report import write_report
-from ..annotations.check import check_annotations
+from ..annotations.check import check
 from ..annotations.problems import Severity
 from ..annotations.recognise import read_dataset
 from ..annotations.records import Annotations
@@ -29,7 +29,6 @@ from .recipe import TEMPLATES, compose, released_weights
 from .trial import available_memory, largest_batch, try_batches
 
 CONFIG = 'config.py'
-REPORT = 'report.html'
 _BUDGET_SHARE = 0.9  # of the time; the rest is for starting and the report
 
 
@@ -119,17 +118,18 @@ def _plan(request: Request, work_dir: Path) -> None:
     annotations = read_dataset(
         request.path, request.layout, request.task, images=request.images, labels=request.labels
     )
+    kind = request.task or task_for(annotations)
+    split_images(annotations, request.seed)
     for note in annotations.notes:
         print(note)
-    kind = request.task or task_for(annotations)
-    _check(annotations, kind, request.path)
-    train_images, val_images = split_images(annotations, request.seed)
-    facts = count_facts(kind, annotations, train_images, val_images)
+    _check(annotations, request.path)
+    train_images = [image for image in annotations.images if image.split == 'train']
+    facts = count_facts(kind, annotations)
     cuda = torch.cuda.is_available()
     choices = choose_images(facts, request.flip, cuda, request.gpus)
     if choices.oversample:
         train_images = repeat_rare(train_images, len(annotations.classes))
-    data = write_data(kind, annotations, train_images, val_images, work_dir / 'data')
+    data = write_data(kind, annotations, train_images, work_dir / 'data')
 
     def composed(choices: Choices) -> Config:
         cfg = compose(kind, request.head, request.model, weights, data, choices)
@@ -190,13 +190,13 @@ def _weights(request: Request) -> Path | None:
     return path
 
 
-def _check(annotations: Annotations, kind: str, path: Path) -> None:
+def _check(annotations: Annotations, path: Path) -> None:
     """Say what is wrong with the annotations.
 
     Raises:
         DataError: something fatal.
     """
-    problems = check_annotations(annotations, kind)
+    problems = check(annotations)
     fatal = [problem for problem in problems if problem.severity == Severity.FATAL]
     doubtful = [problem for problem in problems if problem.severity == Severity.DOUBTFUL]
     look = f'`python tools/check_dataset.py {shlex.quote(str(path))}` shows all of it'
@@ -267,5 +267,5 @@ def _train(config: Path, gpus: int) -> None:
 
 
 def _report(config: Path) -> None:
-    report = write_report(config, config.with_name(REPORT))
+    report = write_report(config.parent, config=config)
     print(f'\nThe report is {report}')

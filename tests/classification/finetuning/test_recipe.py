@@ -16,12 +16,10 @@ from classification.finetuning.recipe import TEMPLATES, OwnData, compose, releas
 
 HEADS = [(kind, head) for kind, heads in TEMPLATES.items() for head in heads]
 DATA = OwnData(
-    root=Path('/photos'),
     classes=('cat', 'dog', 'owl'),
     palette=[(1, 2, 3), (4, 5, 6), (7, 8, 9)],
     train=Path('/data/train'),
     val=Path('/data/val'),
-    maps=Path('/data/maps'),
 )
 
 

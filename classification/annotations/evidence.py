@@ -1,5 +1,6 @@
 """What a folder holds that may be annotations, by a look at names and at the heads of files."""
 
+import itertools
 import json
 import mmap
 import re
@@ -219,7 +220,12 @@ def _coco_names(file: Path) -> list[str]:
             file.open('rb') as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text,
         ):
-            found = re.finditer(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.){1,1000}")', text)
-            return [json.loads(match[1]) for match, _ in zip(found, range(5), strict=False)]
+            return _first_names(text)
     except (OSError, ValueError):  # an empty file too
         return []
+
+
+def _first_names(text: mmap.mmap) -> list[str]:
+    """As `_coco_names`; matches refer to the mapped memory, which is closed after they are gone."""
+    found = re.finditer(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.){1,1000}")', text)
+    return [json.loads(match[1]) for match in itertools.islice(found, 5)]

@@ -175,6 +175,13 @@ def choose_schedule(
     )
 
 
+def affordable_epochs(budget: float, train: float, val: float) -> int:
+    """Epochs that fit into `budget` seconds, of `train` seconds each, an evaluation taking `val`."""
+    each = budget / (train + val)  # with an evaluation after every epoch
+    longer = (budget - _EVALUATIONS * val) / train
+    return max(1, int(each if each <= _EVALUATIONS else longer))
+
+
 def _image_size(facts: Facts) -> tuple[tuple[int, int], str]:
     """(longer, shorter) side in training, and why."""
     longer, shorter = facts.image_size

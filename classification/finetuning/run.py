@@ -22,7 +22,13 @@ from ..engine.errors import CheckpointError, DataError, UsageError
 from ..engine.files import atomic
 from ..engine.training import train
 from ..visualization.tables import markdown
-from .choices import Choices, batch_per_update, choose_images, choose_schedule
+from .choices import (
+    Choices,
+    affordable_epochs,
+    batch_per_update,
+    choose_images,
+    choose_schedule,
+)
 from .data import repeat_rare, write_data
 from .facts import Facts, count_facts
 from .recipe import TEMPLATES, compose, released_weights
@@ -216,10 +222,10 @@ def _choose(
     """Complete the choices by trying what an iteration costs."""
     config = work_dir / 'trial.py'
     total = batch_per_update(facts)
-    sizes = [size for size in (1, 2, 4) if size <= total] if facts.kind != 'classify' else [8, 16]
+    sizes = [8, 16] if facts.kind == 'classify' else [1, 2]
     config.write_text(composed(choices).pretty_text)
     try:
-        print('Trying what an iteration costs …')
+        print('Trying what an iteration costs here …', flush=True)
         trials = try_batches(config, sizes)
     finally:
         config.unlink()
@@ -231,9 +237,9 @@ def _choose(
     )
     affordable = None
     if request.budget is not None:
-        per_image = last.seconds / last.batch / request.gpus
-        epoch = facts.train * per_image + facts.val * last.test_seconds / request.gpus
-        affordable = int(request.budget * _BUDGET_SHARE / epoch)
+        train = facts.train * last.seconds / last.batch / request.gpus
+        val = facts.val * last.test_seconds / request.gpus
+        affordable = affordable_epochs(request.budget * _BUDGET_SHARE, train, val)
     return choose_schedule(choices, facts, (fits, why), request.gpus, request.epochs, affordable)
 
 

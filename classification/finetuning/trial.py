@@ -21,7 +21,7 @@ from ..engine.config import load_config
 from ..engine.errors import UsageError
 from ..engine.runner import Runner
 
-_ITERATIONS = 3  # of each batch size; the first is not counted
+_ITERATIONS = 2  # of each batch size; the first is not counted
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from classification.finetuning.choices import batch_per_update, choose_images, choose_schedule
+from classification.finetuning.choices import (
+    affordable_epochs,
+    batch_per_update,
+    choose_images,
+    choose_schedule,
+)
 from classification.finetuning.facts import Facts
 
 
@@ -114,3 +119,10 @@ def test_every_choice_has_a_reason_in_the_table():
     table = scheduled(facts()).table()
     assert all(name and value and reason for name, value, reason in table)
     assert {'image size', 'batch', 'epochs', 'anchor scale'} <= {name for name, _, _ in table}
+
+
+@pytest.mark.parametrize(
+    'budget, epochs', [(1, 1), (130, 10), (261, 20), (10 * 30 + 3 * 20, 30), (10 * 99 + 69, 100)]
+)
+def test_the_budget_pays_for_epochs_and_at_most_twenty_evaluations(budget, epochs):
+    assert affordable_epochs(budget, train=10, val=3) == epochs

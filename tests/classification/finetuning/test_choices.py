@@ -122,7 +122,7 @@ def test_every_choice_has_a_reason_in_the_table():
 
 
 @pytest.mark.parametrize(
-    'budget, epochs', [(1, 1), (130, 10), (261, 20), (10 * 30 + 3 * 20, 30), (10 * 99 + 69, 100)]
+    'budget, epochs', [(1, 1), (130, 10), (261, 20), (10 * 30 + 3 * 20, 30), (10 * 100 + 69, 100)]
 )
 def test_the_budget_pays_for_epochs_and_at_most_twenty_evaluations(budget, epochs):
     assert affordable_epochs(budget, train=10, val=3) == epochs

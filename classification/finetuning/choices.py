@@ -176,7 +176,7 @@ def choose_schedule(
 
 
 def affordable_epochs(budget: float, train: float, val: float) -> int:
-    """Epochs that fit into `budget` seconds, of `train` seconds each, an evaluation taking `val`."""
+    """Epochs that fit into `budget` seconds, of `train` seconds each and `val` per evaluation."""
     each = budget / (train + val)  # with an evaluation after every epoch
     longer = (budget - _EVALUATIONS * val) / train
     return max(1, int(each if each <= _EVALUATIONS else longer))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 
 from ..engine.config import load_config
 from ..engine.errors import UsageError, shorten_list
@@ -46,6 +47,10 @@ def write_report(
     Raises:
         UsageError, DataError, CheckpointError: work dir, config, data or file cannot be used.
     """
+    if get_world_size() > 1:  # each would see its share of the images
+        raise UsageError(
+            'A report is written by one process: run tools/analyze.py WORK_DIR after the training.'
+        )
     work_dir = Path(work_dir)
     config = Path(config) if config else find_config(work_dir)
     checkpoint = checkpoint or find_checkpoint(work_dir)
@@ -105,19 +110,16 @@ def find_checkpoint(work_dir: Path) -> Path:
 
 
 def _headline(metrics: Mapping[str, float]) -> Section:
-    values = {key: float(value) for key, value in metrics.items()}
-    main = {key: value for key, value in values.items() if MAIN_METRIC.search(key)} or values
-    if not values:
+    if not metrics:
         return Section('Result', [paragraph('The evaluators gave no metric: nothing was found.')])
-    rows = [[key, _number(value)] for key, value in values.items()]
-    return Section(
-        'Result',
-        [
-            tiles(_tile(key, value) for key, value in main.items()),
-            paragraph('In per cent; APs are times 100.', note=True),
-            folded("All metrics, as the config's evaluators give them", table(['', ''], rows)),
-        ],
-    )
+    values = {key: float(value) for key, value in metrics.items()}
+    main = [_tile(key, value) for key, value in values.items() if MAIN_METRIC.search(key)]
+    every = table(['', ''], [[key, _number(value)] for key, value in values.items()])
+    title = "All metrics, as the config's evaluators give them"
+    if not main:
+        return Section('Result', [heading(title), every])
+    note = paragraph('In per cent; APs are times 100.', note=True)
+    return Section('Result', [tiles(main), note, folded(title, every)])
 
 
 def _tile(key: str, value: float) -> tuple[str, str]:

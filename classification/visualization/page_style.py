@@ -50,7 +50,8 @@ figcaption { color: var(--soft); font-size: 13px; overflow-wrap: anywhere; margi
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
-th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
+th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom;
+  min-width: 5.5em; }
 .matrix th { white-space: nowrap; vertical-align: middle; }
 th:first-child, td:first-child, .text { text-align: left; }
 td.text { white-space: normal; overflow-wrap: anywhere; min-width: 12em; }

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from classification.visualization import page
-from classification.visualization.lines import curves, shorten
+from classification.visualization.lines import curves
 
 EVIL = '<img src=x onerror=alert(1)> " \' & </style><script>alert(1)</script>'
 
@@ -97,13 +97,3 @@ def test_pictures_are_made_smaller():
     text = page.picture(Image.new('RGB', (2000, 1000)), side=400)
     assert 'width=400 height=200' in text
     assert len(text) < 5000
-
-
-def test_the_same_figure_is_the_same_text():
-    lines = {'a': ([0, 1], [0, 1])}
-    assert curves(lines, 't', 'x') == curves(lines, 't', 'x')
-
-
-@pytest.mark.parametrize('name, short', [('abc', 'abc'), ('abcdefg', 'abcd…')])
-def test_shorten(name, short):
-    assert shorten(name, 5) == short

@@ -20,7 +20,9 @@ from . import tables
 from .metafiles import TOP1, Counts, Model
 
 ZOO_PAGE = PROJECT / 'docs/model_zoo.md'
-PAGES = (PROJECT / 'README.md', PROJECT / 'docs/comparison.md', PROJECT / 'docs/study.md')
+PAGES = tuple(
+    PROJECT / page for page in ('README.md', 'docs/comparison.md', 'docs/heads.md', 'docs/study.md')
+)
 HEAD = """# Model zoo
 
 Made by `python tools/model_zoo.py` from the metafiles that [model-index.yml](../model-index.yml)

@@ -10,6 +10,17 @@ from ..engine.config import PROJECT
 from ..visualization.tables import markdown
 from .metafiles import TOP1, Model, Result
 
+# Beginning of a config's name -> the head, and what it finds.
+HEADS = {
+    'faster-rcnn': ('Faster R-CNN', 'boxes'),
+    'retinanet': ('RetinaNet', 'boxes'),
+    'dino-4scale': ('DINO, four scales', 'boxes'),
+    'mask-rcnn': ('Mask R-CNN', 'boxes and masks'),
+    'cascade-mask-rcnn': ('Cascade Mask R-CNN', 'boxes and masks'),
+    'mask2former': ('Mask2Former', 'boxes and masks'),
+    'upernet': ('UperNet', 'maps of classes'),
+    'segformer': ("SegFormer's", 'maps of classes'),
+}
 FAMILIES = ('MILA', 'VMamba', 'MambaOut', 'Swin', 'ConvNeXt')
 SIZES = ('Femto', 'Kobe', 'T', 'S', 'B')
 
@@ -104,6 +115,20 @@ def _mila_ade20k(zoo: list[Model], folder: Path) -> str:
     return markdown(titles, rows)
 
 
+def _heads(zoo: list[Model], folder: Path) -> str:
+    """MILA-T in each head, its shortest recipe."""
+    titles = ('head', 'finds', 'config with MILA-T', 'parameters', 'FLOPs (height x width)')
+    rows = []
+    for beginning, (head, finds) in HEADS.items():
+        model = next(m for m in zoo if m.name.startswith(f'{beginning}_mila-t'))
+        counts = (
+            _count(model.parameters, 'M', 1),
+            f'{_count(model.flops, "G", 0)} ({_shape(model)})',
+        )
+        rows.append((head, finds, _link(model, model.name, folder), *counts))
+    return markdown(titles, rows)
+
+
 def _comparison(
     data: str, name: str, heading: str, shape: str, metrics: str, *keys: str, digits: int = 1
 ) -> Callable[[list[Model], Path], str]:
@@ -147,6 +172,7 @@ TABLES: dict[str, Callable[[list[Model], Path], str]] = {
     'MILA on ImageNet': _mila_imagenet,
     'MILA on COCO': _mila_coco,
     'MILA on ADE20K': _mila_ade20k,
+    'MILA in any head': _heads,
     'all on ImageNet': _comparison(
         'ImageNet-1k', '*', 'ImageNet', '224x224', 'top-1', TOP1, digits=2
     ),

@@ -4,11 +4,8 @@ import json
 
 import pytest
 import torch
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope
 
-from classification.engine.task import task_of
-from tests.heads import BACKBONES, small_config
+from tests.heads import BACKBONES, assert_trains, installed_config, small_config
 
 FIVE = dict(score_thr=0.0, max_per_img=5)
 RCNN = {
@@ -85,14 +82,34 @@ def test_trains_and_is_evaluated(config, precision, here, run, fails):
 )
 @pytest.mark.parametrize('name', [*BOXES, *MASKS])
 def test_any_backbone(name, backbone):
-    """A training step has a finite loss, and a gradient for every parameter."""
-    cfg = small_config('detection', name, {**BOXES, **MASKS}[name], backbone)
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
-        batch = task_of(cfg).noise_batch(cfg, model, 2, (96, 96), training=True)
-        loss, _ = model.parse_losses(model(*batch, mode='loss'))
-    loss.backward()
-    assert loss.isfinite()
-    for parameter, value in model.named_parameters():
-        assert value.grad is not None and value.grad.isfinite().all(), parameter
+    assert_trains(small_config('detection', name, {**BOXES, **MASKS}[name], backbone))
+
+
+# Heads without a config here. Slow are those that take more than some seconds.
+INSTALLED = [
+    'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco',
+    'mmdet::atss/atss_r50_fpn_1x_coco',
+    'mmdet::gfl/gfl_r50_fpn_1x_coco',
+    'mmdet::vfnet/vfnet_r50_fpn_1x_coco',
+    'mmdet::paa/paa_r50_fpn_1x_coco',
+    'mmdet::deformable_detr/deformable-detr_r50_16xb2-50e_coco',
+    'mmdet::conditional_detr/conditional-detr_r50_8xb2-50e_coco',
+    'mmdet::condinst/condinst_r50_fpn_ms-poly-90k_coco_instance',
+]
+INSTALLED_SLOW = [
+    'mmdet::sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco',
+    'mmdet::queryinst/queryinst_r50_fpn_1x_coco',
+    'mmdet::ddq/ddq-detr-4scale_r50_8xb2-12e_coco',
+    'mmdet::cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco',
+    'mmdet::libra_rcnn/libra-faster-rcnn_r50_fpn_1x_coco',
+    'mmdet::ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco',
+    'mmdet::point_rend/point-rend_r50-caffe_fpn_ms-1x_coco',
+    'mmdet::solov2/solov2_r50_fpn_1x_coco',
+]
+
+
+@pytest.mark.parametrize(
+    'name', [*INSTALLED, *(pytest.param(n, marks=pytest.mark.slow) for n in INSTALLED_SLOW)]
+)
+def test_heads_of_mmdet(name):
+    assert_trains(installed_config(name))

@@ -37,6 +37,7 @@ def test_all_pages_are_up_to_date():
 def test_no_marker_is_lost():
     found = {page.name: MARKER.findall(page.read_text()) for page in pages.PAGES}
     assert found['comparison.md'] == ['published columns', *(f'all on {data}' for data in DATA)]
+    assert found['heads.md'] == ['MILA in any head']
     assert found['study.md'] == ['published columns']
 
 

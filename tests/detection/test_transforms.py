@@ -4,6 +4,7 @@ import mmcv.transforms
 import numpy as np
 import pytest
 from mmdet.registry import TRANSFORMS
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 import detection.transforms
@@ -16,7 +17,8 @@ def load():
     """A function: arguments of LoadImageFromFile, a sample -> the loaded sample."""
 
     def call(info, **kwargs):
-        step = TRANSFORMS.build(dict(type='LoadImageFromFile', **kwargs))
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            step = TRANSFORMS.build(dict(type='LoadImageFromFile', **kwargs))
         assert type(step) is detection.transforms.LoadImageFromFile
         assert isinstance(step, mmcv.transforms.LoadImageFromFile)
         return step(dict(info))

@@ -9,7 +9,7 @@ and so mmcv, reads. The rules for all others:
 - Floating point: 0 is black and 1 white; a file with other values is refused.
 - 32-bit integers are refused: no range is white by convention.
 - Alpha is dropped: the colours are those that the file stores.
-- Palette, 1 bit, grey and CMYK are converted to RGB by Pillow; colour profiles are not applied.
+- Palette, 1 bit, grey, CMYK and Lab become RGB by Pillow; colour profiles are not applied.
 - Of a file with several pictures the first is read.
 """
 
@@ -114,13 +114,7 @@ def to_rgb(image: Image.Image, name: str | os.PathLike = 'The image') -> Image.I
         DataError: it has values that no rule makes visible.
     """
     if image.mode[0] not in 'IF':
-        try:
-            return image.convert('RGB')
-        except ValueError:  # such as LAB
-            raise DataError(
-                f'{name} has colours of mode {image.mode}, which cannot be shown as RGB: '
-                'save it as RGB.'
-            ) from None
+        return image.convert('RGB')
     # Some versions of Pillow give 16-bit PNG and PPM files as 32-bit integers.
     short = image.mode.startswith('I;16') or image.format in ('PNG', 'PPM')
     values = np.asarray(image)

@@ -7,7 +7,7 @@ from mmdet.utils import register_all_modules
 
 from classification.engine.task import register_task
 
-from . import finetuning  # noqa: F401  registers itself
+from . import finetuning, transforms  # noqa: F401  they register themselves
 from .task import Detection
 
 # The scope of a run is the config's to choose: `default_scope = 'mmdet'`.

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from classification.engine.task import Task
-from classification.stand_ins import has_compiled_operators
-from classification.visualization.drawing import Colour
+import numpy as np
+from PIL.Image import Image
 
-from . import checks, counting, drawing
+from classification.engine.task import Task
+from classification.results import Instances
+from classification.stand_ins import has_compiled_operators
+from classification.visualization.drawing import Colour, draw_text
+
+from . import checks, counting
 from .analysis.analyst import DetectionAnalyst
-from .results import CocoResults
+from .results import CocoResults, to_instances
 
 
 class Detection(Task):
@@ -22,8 +26,6 @@ class Detection(Task):
 
     check_dataset = staticmethod(checks.check_dataset)
     read_annotations = staticmethod(checks.read_annotations)
-    draw_prediction = staticmethod(drawing.draw_prediction)
-    draw_truth = staticmethod(drawing.draw_truth)
     noise_batch = staticmethod(counting.noise_batch)
     freeze_values = staticmethod(counting.freeze_values)
     reads_values = staticmethod(counting.reads_values)
@@ -38,9 +40,21 @@ class Detection(Task):
             'train this detector without --amp, on a GPU, or with mmcv-lite instead of mmcv.'
         )
 
-    def results_writer(
-        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
-    ) -> CocoResults:
+    def result(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Instances:
+        return to_instances(image, sample.pred_instances, classes, palette)
+
+    def draw_truth(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """The annotated instances, or the image alone where the sample has none."""
+        truth = sample.get('gt_instances')
+        if truth is None:
+            return draw_text(image, [])
+        return to_instances(image, truth, classes, palette).draw()
+
+    def results_writer(self, out: Path, classes: Sequence[str]) -> CocoResults:
         return CocoResults(out, classes)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> DetectionAnalyst:

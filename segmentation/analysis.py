@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 from classification.analysis.confusion import confusion
-from classification.visualization.drawing import Colour, class_colours, enlarge, hstack, to_picture
+from classification.results import ClassMap
+from classification.visualization.drawing import Canvas, Colour, class_colours, hstack
 from classification.visualization.lines import shorten
 from classification.visualization.page import (
     Html,
@@ -24,8 +25,6 @@ from classification.visualization.page import (
     table,
 )
 from classification.visualization.page_style import VERMILLION
-
-from .drawing import draw_map
 
 _WORST, _BEST = 8, 4
 
@@ -114,8 +113,8 @@ class MapAnalyst:
         truth, found = judged.read_maps().astype(int)
         names = [shorten(name) for name in self.classes]
         drawn = hstack(
-            draw_map(image, truth, names, self.palette),
-            draw_map(image, found, names, self.palette),
+            ClassMap(image, names, self.palette, truth).draw(),
+            ClassMap(image, names, self.palette, found).draw(),
             draw_wrong(image, truth, found, len(names)),
         )
         name = Path(self.dataset.get_data_info(judged.index)['img_path']).name
@@ -148,12 +147,11 @@ def draw_wrong(
     image: np.ndarray, truth: np.ndarray, found: np.ndarray, classes: int
 ) -> Image.Image:
     """The wrong pixels over a pale image; maps as in `count_pixels`, the image enlarged."""
-    canvas, k = enlarge(image)
-    canvas = 255 - (255 - canvas.mean(axis=2, keepdims=True).repeat(3, axis=2)) * 0.4
+    pale = 255 - (255 - image.mean(axis=2, keepdims=True).repeat(3, axis=2)) * 0.4
+    canvas = Canvas(pale.astype(np.uint8))
     wrong = (truth != found) & (truth >= 0) & (truth < classes)
-    red, green, blue = (int(VERMILLION[i : i + 2], 16) for i in (1, 3, 5))
-    canvas[wrong.repeat(k, axis=0).repeat(k, axis=1)] = red, green, blue
-    return to_picture(canvas)
+    canvas.paint(wrong, ImageColor.getrgb(VERMILLION)[:3])
+    return canvas.to_picture()
 
 
 def _table(counts: np.ndarray, classes: Sequence[str]) -> Html:

@@ -8,14 +8,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 from pycocotools import mask as coco_mask
 
-from classification.visualization.drawing import (
-    draw_label,
-    enlarge,
-    hstack,
-    line_width,
-    paint_mask,
-    to_picture,
-)
+from classification.visualization.drawing import Canvas, draw_label, hstack, line_width
 from classification.visualization.lines import shorten
 from classification.visualization.page_style import BLUE, ORANGE, VERMILLION
 
@@ -73,13 +66,14 @@ def draw_errors(
 
 
 def draw_marks(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
-    """Marks over an image (H, W, 3), which is enlarged by a whole number where it is small."""
-    canvas, k = enlarge(image)
+    """Marks over an image (H, W, 3), which is enlarged where it is small."""
+    canvas = Canvas(image)
+    k = canvas.scale
     colours = [ImageColor.getrgb(mark.colour)[:3] for mark in marks]
     for mark, colour in zip(marks, colours, strict=True):
         if mark.mask is not None:
-            paint_mask(canvas, mark.mask, colour, k)
-    picture = to_picture(canvas)
+            canvas.paint(mark.mask, colour)
+    picture = canvas.to_picture()
     draw = ImageDraw.Draw(picture)
     for mark, colour in zip(marks, colours, strict=True):
         x, y, width, height = (float(side) * k for side in mark.box)

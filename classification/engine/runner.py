@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from .checkpoints import CheckpointedRunner
 from .distributed import local_rank
 from .errors import UsageError
+from .non_finite import FiniteCheckpoints
 from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations
 from .schedules import ScheduledRunner, StepSchedulers
 from .stopping import StopOnSignal, outlive_stop
@@ -101,8 +102,13 @@ class Runner(CheckpointedRunner, ScheduledRunner):
         schedule = default_hooks.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
         if schedule == dict(type='ParamSchedulerHook'):
             default_hooks['param_scheduler'] = StepSchedulers()
+        # Without its entry in the config it is there too; None is for those who know better.
+        guard = default_hooks.setdefault('non_finite', {})
+        if isinstance(guard, dict):
+            default_hooks['non_finite'] = {'type': 'StopAtNonFinite', **guard}
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(SeedIterations())
+        self.register_hook(FiniteCheckpoints())
         self._stop = StopOnSignal()
         self.register_hook(self._stop)
         for hook in self.hooks:

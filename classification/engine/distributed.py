@@ -14,6 +14,11 @@ def local_rank() -> int:
     return int(os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', 0)))
 
 
+def global_rank() -> int:
+    """The rank of this process among all of the run, also before the process group exists."""
+    return int(os.environ.get('RANK', 0))
+
+
 def first_to_fail() -> bool:
     """True in the one process that should print an error which all processes share.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import is_distributed
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import Hook
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMRunner
@@ -23,6 +23,7 @@ from .distributed import local_rank
 from .errors import UsageError
 from .non_finite import FiniteCheckpoints
 from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations
+from .saving import MadeUpEvaluation, RecordingCheckpoints
 from .schedules import ScheduledRunner, StepSchedulers
 from .stopping import StopOnSignal, outlive_stop
 
@@ -102,6 +103,9 @@ class Runner(CheckpointedRunner, ScheduledRunner):
         schedule = default_hooks.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
         if schedule == dict(type='ParamSchedulerHook'):
             default_hooks['param_scheduler'] = StepSchedulers()
+        checkpoint = default_hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
+        if isinstance(checkpoint, dict) and checkpoint['type'] == 'CheckpointHook':
+            default_hooks['checkpoint'] = {**checkpoint, 'type': RecordingCheckpoints}
         # Without its entry in the config it is there too; None is for those who know better.
         guard = default_hooks.setdefault('non_finite', {})
         if isinstance(guard, dict):
@@ -109,10 +113,6 @@ class Runner(CheckpointedRunner, ScheduledRunner):
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(SeedIterations())
         self.register_hook(FiniteCheckpoints())
+        self.register_hook(MadeUpEvaluation())
         self._stop = StopOnSignal()
         self.register_hook(self._stop)
-        for hook in self.hooks:
-            # CheckpointHook deletes the oldest file before it writes the next: of a single one,
-            # a crash in between would leave no checkpoint.
-            if isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1:
-                hook.max_keep_ckpts = 2

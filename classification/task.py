@@ -1,7 +1,7 @@
 """Classification's answers to the engine."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from PIL.Image import Image
 from torch import nn
 
 from .classifier import ImageClassifier
+from .datasets.transforms import ReadImage
 from .engine.dataset_configs import leaf_datasets
 from .engine.task import Task
 from .engine.weights import Weights
@@ -49,6 +50,12 @@ class Classification(Task):
     def evaluation_hooks(self, cfg: Config, weights: Weights) -> list[Hook]:
         """Of a file with EMA weights and weights in training both are evaluated, in one pass."""
         return [AveragedScoreHook(weights)] if weights.has_both and _is_classifier(cfg) else []
+
+    def read_picture(self, info: Mapping[str, Any]) -> np.ndarray:
+        """As Task's, from an archive too."""
+        if 'archive' in info:
+            return np.asarray(ReadImage()(dict(info))['img'])
+        return super().read_picture(info)
 
     def draw_prediction(
         self,

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..visualization.drawing import Colour
 from .errors import UsageError
+from .images import read_picture
 from .weights import Weights
 
 
@@ -72,6 +73,10 @@ class Task:
     def evaluation_hooks(self, cfg: Config, weights: Weights) -> Sequence[Hook]:
         """Hooks with which a file's weights are evaluated."""
         return ()
+
+    def read_picture(self, info: Mapping[str, Any]) -> np.ndarray:
+        """The image (H, W, 3) uint8, RGB, of a sample's info as its dataset gives it."""
+        return read_picture(info['img_path'])
 
     def draw_prediction(
         self,

@@ -6,11 +6,14 @@ That is: several processes without a GPU, random numbers that do not depend on t
 """
 
 import copy
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from mmengine.dist import is_distributed
+from mmengine.dist import is_distributed, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import BaseLoop
@@ -19,22 +22,38 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .checkpoints import CheckpointedRunner
-from .distributed import local_rank
-from .errors import UsageError
+from .distributed import end_with_launcher, local_rank
+from .errors import DataError, UsageError
 from .non_finite import FiniteCheckpoints
 from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations
 from .saving import MadeUpEvaluation, RecordingCheckpoints
-from .schedules import ScheduledRunner, StepSchedulers
+from .schedules import StepSchedulers
 from .stopping import StopOnSignal, outlive_stop
 
 
-class Runner(CheckpointedRunner, ScheduledRunner):
+class Runner(CheckpointedRunner):
     """MMEngine's Runner that runs on a CPU too, reads checkpoints safely and resumes exactly."""
 
     _train_dataloader: DataLoader | dict[str, Any]
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        with self._no_log_of_a_failed_start():
+            super().__init__(*args, **kwargs)
+
+    @contextmanager
+    def _no_log_of_a_failed_start(self) -> Iterator[None]:
+        """Remove this run's own folder of logs where an error ends it before it has begun."""
+        try:
+            yield
+        except BaseException:
+            if not self._has_begun and is_main_process() and hasattr(self, '_log_dir'):
+                shutil.rmtree(self._log_dir, ignore_errors=True)
+            raise
+
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """As MMEngine's, whose launcher needs a GPU: without one the processes talk by gloo."""
+        if self._launcher == 'pytorch':
+            end_with_launcher()
         if self._launcher == 'pytorch' and not is_distributed():
             if not torch.cuda.is_available():
                 torch.distributed.init_process_group('gloo')
@@ -86,12 +105,25 @@ class Runner(CheckpointedRunner, ScheduledRunner):
         if isinstance(self._train_dataloader, dict) and isinstance(self.optim_wrapper, dict):
             accumulated = self.optim_wrapper.get('accumulative_counts', 1)
             self._train_dataloader = dict(self._train_dataloader, accumulated=accumulated)
-        return super().build_train_loop(loop)
+        built = super().build_train_loop(loop)
+        batches = built.dataloader.batch_sampler
+        if not len(batches) and not batches.endless:
+            raise DataError(
+                f'{len(built.dataloader.dataset)} training images give {self.world_size} '
+                f'process(es) no batch of {batches.batch_size} each: lower '
+                'train_dataloader.batch_size, or set drop_last=False.'
+            )
+        return built
 
     def train(self) -> nn.Module:
         """As MMEngine's; told to stop by SIGTERM it can be resumed from there."""
-        with self._stop:
+        with self._no_log_of_a_failed_start(), self._stop:
             return super().train()
+
+    def test(self) -> dict[str, float]:
+        """As MMEngine's."""
+        with self._no_log_of_a_failed_start():
+            return super().test()
 
     def register_hooks(
         self,

@@ -1,7 +1,7 @@
 # `make` lists the targets. Those that run Python first run tools/setup.sh, which sets up what is
 # missing and costs nothing once all is there; its head names the variables that it honours.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-slow test-pythons lock clean
+.PHONY: help setup demo lint test test-slow test-pythons torture lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ test-slow: setup ## run the slow tests: whole trainings
 
 test-pythons: ## set up and try every other Python that is found, each in an environment of its own
 	@bash tools/test_pythons.sh
+
+torture: setup ## attack the project with thousands of hostile inputs and faults
+	.venv/bin/python -m tests.robustness.torture
 
 lock: ## derive requirements.txt from pyproject.toml anew (needs uv)
 	@bash tools/lock.sh

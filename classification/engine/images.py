@@ -8,7 +8,7 @@ from typing import cast
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from .errors import DataError, UsageError
@@ -46,6 +46,25 @@ def find_images(patterns: Iterable[str | os.PathLike]) -> dict[Path, Path]:
                 f'{path} and {other} would be written to one file: predict them one after another.'
             )
     return {taken[name]: name for name in taken}
+
+
+def upright_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(width, height) of an image as a viewer shows it, turned as its EXIF data say.
+
+    Only the header is read.
+
+    Raises:
+        DataError: the file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    except FileNotFoundError:
+        raise DataError(f'Image {path} does not exist: put it there or unlist it.') from None
+    except Exception as error:  # damaged files make PIL raise anything
+        raise unreadable_image(path, error) from None
+    return (height, width) if turned else (width, height)
 
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:

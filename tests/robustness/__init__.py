@@ -1,0 +1,1 @@
+"""The attack on the project: generated inputs and faults, each in a guarded process."""

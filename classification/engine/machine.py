@@ -72,7 +72,7 @@ def _of_file(error: OSError, folder: Path) -> UsageError | None:
         path.absolute(),
         *path.absolute().parents,
     ):
-        cure = f'the folder was deleted or moved meanwhile; {_RESUME}'
+        cure = f'the folder cannot be made, or was deleted or moved meanwhile; {_RESUME}'
     else:
         return None
     return UsageError(f'{path} cannot be written ({reason}): {cure}.')

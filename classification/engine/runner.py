@@ -2,7 +2,7 @@
 
 That is: several processes without a GPU, random numbers that do not depend on the workers
 (`samples`), schedules while gradients accumulate (`schedules`), checkpoints and resuming
-(`checkpoints`), SIGTERM (`stopping`).
+(`checkpoints`, `saving`), SIGTERM (`stopping`), losses that are not finite (`non_finite`).
 """
 
 import copy

@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+import torch
 
 from classification.engine.errors import DataError, UsageError
 from classification.engine.machine import machine_faults
@@ -53,6 +54,21 @@ def test_files(number, path, said, here):
 def test_what_torch_says(text, said):
     with pytest.raises(UsageError, match=said), machine_faults('w'):
         raise RuntimeError(text)
+
+
+def test_parameters_without_a_part_in_the_loss(tmp_path):
+    """As of a backbone whose first map a detector does not use."""
+    store = torch.distributed.FileStore(str(tmp_path / 'store'), 1)
+    torch.distributed.init_process_group('gloo', store=store, rank=0, world_size=1)
+    try:
+        used = torch.nn.ModuleDict(dict(a=torch.nn.Linear(2, 2), b=torch.nn.Linear(2, 2)))
+        used.forward = lambda x: used['a'](x)
+        model = torch.nn.parallel.DistributedDataParallel(used)
+        with pytest.raises(UsageError, match='find_unused_parameters=True'), machine_faults('w'):
+            for _ in range(2):
+                model(torch.ones(1, 2)).sum().backward()
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,8 @@
-"""What MMEngine's Runner does around its iterations: for classifiers, and pictures of any task."""
+"""What MMEngine's Runner does around the iterations of classifiers."""
 
 import copy
-import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.dist import all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -14,14 +10,10 @@ from mmengine.runner import BaseLoop
 from mmengine.runner.checkpoint import weights_to_cpu
 from timm.utils import ModelEmaV3
 
-from .datasets.transforms import ReadImage
 from .engine.distributed import unwrapped
 from .engine.errors import DataError, UsageError
-from .engine.images import read_image
 from .engine.loading import load_weights
-from .engine.task import task_of
 from .engine.weights import Weights
-from .visualization.drawing import class_colours, hstack
 
 
 @HOOKS.register_module()
@@ -163,41 +155,3 @@ class AveragedScoreHook(Hook):
         # Loaded once, of a file that holds both sets.
         load_weights(model, self.weights.other)  # type: ignore[union-attr, arg-type]
         self.weights = None  # their memory is free again
-
-
-@HOOKS.register_module()
-class SideBySideHook(Hook):
-    """Write a picture of each test image: the truth on the left, the prediction on the right.
-
-    Args:
-        folder: receives NUMBER_NAME.png of each image, numbered as in the dataset.
-    """
-
-    def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder)
-
-    def after_test_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        task, dataset = task_of(runner.cfg), runner.test_dataloader.dataset
-        classes, palette = dataset.metainfo['classes'], class_colours(dataset.metainfo)
-        # The sampler deals out the images to the processes in turn.
-        first = batch_idx * runner.test_dataloader.batch_sampler.batch_size
-        for i, sample in enumerate(outputs, start=first):
-            index = i * runner.world_size + runner.rank
-            if index >= len(dataset):  # repeated to give all processes equally many
-                continue
-            info = dataset.get_data_info(index)
-            picture = dataset_picture(info)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            hstack(
-                task.draw_truth(picture, sample, classes, palette),
-                task.draw_prediction(picture, sample, classes, palette),
-            ).save(self.folder / f'{index:06d}_{Path(info["img_path"]).stem}.png')
-
-
-def dataset_picture(info: Mapping[str, Any]) -> np.ndarray:
-    """The image (H, W, 3) of a dataset's sample, uint8, RGB."""
-    if 'archive' in info:
-        return np.asarray(ReadImage()(dict(info))['img'])
-    return read_image(info['img_path'])

@@ -1,6 +1,6 @@
 """Classification's answers to the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from .analysis.classes import ClassAnalyst
 from .classifier import ImageClassifier
+from .datasets.transforms import ReadImage
 from .engine.dataset_configs import leaf_datasets
 from .engine.json_files import JsonLines
 from .engine.task import Task
@@ -49,6 +50,12 @@ class Classification(Task):
     def evaluation_hooks(self, cfg: Config, weights: Weights) -> list[Hook]:
         """Of a file with EMA weights and weights in training both are evaluated, in one pass."""
         return [AveragedScoreHook(weights)] if weights.has_both and _is_classifier(cfg) else []
+
+    def read_picture(self, info: Mapping[str, Any]) -> np.ndarray:
+        """As Task's, from an archive too."""
+        if 'archive' in info:
+            return np.asarray(ReadImage()(dict(info))['img'])
+        return super().read_picture(info)
 
     def result(
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]

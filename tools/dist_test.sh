@@ -12,4 +12,5 @@ fi
 tools=$(dirname "${BASH_SOURCE[0]}")
 python=$tools/../.venv/bin/python
 [ -x "$python" ] || python=python
+export TORCH_CPP_LOG_LEVEL=${TORCH_CPP_LOG_LEVEL:-FATAL} # no stacks of C++ beside our sentences
 exec "$python" "$tools/launch.py" "$3" "$tools/test.py" "$1" "$2" "${@:4}"

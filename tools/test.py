@@ -11,6 +11,7 @@ tools/dist_test.sh and tools/slurm_test.sh; for predictions in files see tools/p
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from mmengine.dist import is_main_process
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
 from classification.engine.config import load_config
+from classification.engine.side_by_side import SideBySideHook
 from classification.engine.testing import evaluate
-from classification.hooks import SideBySideHook
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -72,7 +73,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 print(f'{name:24} {value:.4f}')
             if args.out:
                 args.out.parent.mkdir(parents=True, exist_ok=True)
-                args.out.write_text(json.dumps(metrics, indent=2, default=float) + '\n')
+                # JSON has no NaN, which metrics of classes without objects are.
+                strict = {n: float(v) if math.isfinite(v) else None for n, v in metrics.items()}
+                args.out.write_text(json.dumps(strict, indent=2, allow_nan=False) + '\n')
     return metrics
 
 

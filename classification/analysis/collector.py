@@ -13,7 +13,6 @@ from mmengine.hooks import Hook
 
 from ..engine.distributed import unwrapped
 from ..engine.task import Analyst, task_of
-from ..hooks import dataset_picture
 
 _MB = 2**20
 
@@ -41,7 +40,8 @@ class Collector(Hook):
     def before_test(self, runner: Any) -> None:
         """Prepare to watch; the time is that of the model's forward, with its post-processing."""
         model = unwrapped(runner.model)
-        self.analyst = task_of(runner.cfg).analyst(runner, self.score_thr)
+        self._task = task_of(runner.cfg)
+        self.analyst = self._task.analyst(runner, self.score_thr)
         self.dataset = runner.test_dataloader.dataset
         self.parameters = sum(p.numel() for p in model.parameters())
         self._cuda = next(model.parameters()).is_cuda
@@ -72,7 +72,7 @@ class Collector(Hook):
 
     def picture(self, index: int) -> np.ndarray:
         """The image (H, W, 3) at a position of the dataset, uint8, RGB."""
-        return dataset_picture(self.dataset.get_data_info(index))
+        return self._task.read_picture(self.dataset.get_data_info(index))
 
     def _start(self) -> None:
         self._wait()

@@ -8,7 +8,6 @@ from typing import Any, cast
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.runner import BaseLoop, IterBasedTrainLoop
-from mmengine.runner import Runner as MMRunner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from .distributed import unwrapped
 from .errors import CheckpointError, shorten_list
 from .files import atomic
 from .loading import load_weights
+from .schedules import ScheduledRunner
 from .weights import Weights, read_checkpoint
 
 
@@ -37,10 +37,15 @@ class SkippedBatches:
         return next(self.batches)
 
 
-class CheckpointedRunner(MMRunner):
+def _describe(division: dict[str, int]) -> str:
+    return ', '.join(f'{name}: {count}' for name, count in division.items())
+
+
+class CheckpointedRunner(ScheduledRunner):
     """MMEngine's Runner that reads checkpoints safely, writes them whole and resumes exactly."""
 
     _load_from: str | Weights | None
+    _has_begun = False  # loaded or resumed: what follows is training or evaluation
 
     def start_from(self, weights: Weights) -> None:
         """Load these weights, which were read already, instead of the config's `load_from`."""
@@ -59,7 +64,9 @@ class CheckpointedRunner(MMRunner):
             CheckpointError: the file is not usable or does not fit the model.
         """
         if self._resume:
-            return self._load_training(cast(str | Path, filename))  # MMEngine's own call
+            checkpoint = self._load_training(cast(str | Path, filename))  # MMEngine's own call
+            self._resumed_meta = checkpoint['meta']
+            return checkpoint
         model = unwrapped(self.model)
         load_weights(model, filename)
         checkpoint = dict(state_dict=model.state_dict())
@@ -111,6 +118,15 @@ class CheckpointedRunner(MMRunner):
         super().resume(filename, *args, **kwargs)
         loop = self.train_loop
         batches = loop.dataloader.batch_sampler
+        saved, now = self._resumed_meta.get('division', {}), self._division()
+        if saved != now and now.keys() == saved.keys():
+            self.logger.warning(
+                f'{filename} was trained with {_describe(saved)}; this run has {_describe(now)}. '
+                'From here on it is another training: the learning rate stays as it is, schedules '
+                'in iterations go on counting, and an epoch that had begun begins again.'
+            )
+            if not isinstance(loop, IterBasedTrainLoop):
+                loop._iter = loop.epoch * len(batches)
         if not isinstance(loop, IterBasedTrainLoop):
             batches.skip = loop.iter - loop.epoch * len(batches)  # saved within an epoch
         elif isinstance(batches.sampler, InfiniteSampler):
@@ -119,6 +135,14 @@ class CheckpointedRunner(MMRunner):
             batches.skip = loop.iter
             iterator = _InfiniteDataloaderIterator(loop.dataloader)
             loop.dataloader_iterator = SkippedBatches(iterator, loop.iter)
+
+    def _division(self) -> dict[str, int]:
+        """How the training's images are divided."""
+        return {
+            'processes': self.world_size,
+            'images per update': self.images_per_update,
+            'iterations per epoch': len(self.train_dataloader.batch_sampler),
+        }
 
     def _statistics(self) -> list[dict[str, Tensor]]:
         """Buffers of the model and of its EMA copies, which each process has of its own."""
@@ -132,9 +156,10 @@ class CheckpointedRunner(MMRunner):
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As MMEngine's, but whole or not at all: an interruption leaves the previous file."""
+        meta = kwargs['meta'] = {**(kwargs.get('meta') or {}), 'division': self._division()}
         if self.distributed:
             own = [{n: value.cpu() for n, value in part.items()} for part in self._statistics()]
-            kwargs['meta'] = {**(kwargs.get('meta') or {}), 'statistics': all_gather_object(own)}
+            meta['statistics'] = all_gather_object(own)
         path = Path(out_dir, filename)
         # MMEngine writes in the first process alone.
         with atomic(path) if is_main_process() else nullcontext(path) as unfinished:
@@ -150,3 +175,4 @@ class CheckpointedRunner(MMRunner):
             self._load_from = None  # their memory is free again
         if isinstance(self._train_loop, BaseLoop):
             super().dump_config()
+        self._has_begun = True

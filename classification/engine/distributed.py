@@ -1,6 +1,9 @@
 """The processes of one run: their ranks, and the model inside its wrappers."""
 
 import os
+import signal
+import threading
+import time
 from typing import Any
 
 import torch
@@ -14,6 +17,11 @@ def local_rank() -> int:
     return int(os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', 0)))
 
 
+def global_rank() -> int:
+    """The rank of this process among all of the run, also before the process group exists."""
+    return int(os.environ.get('RANK', 0))
+
+
 def first_to_fail() -> bool:
     """True in the one process that should print an error which all processes share.
 
@@ -21,8 +29,27 @@ def first_to_fail() -> bool:
     """
     if is_distributed():
         store = torch.distributed.distributed_c10d._get_default_store()
-        return store.add('errors reported', 1) == 1
+        try:
+            return store.add('errors reported', 1) == 1
+        except RuntimeError:  # the process that keeps the store has died
+            pass
     return local_rank() == 0
+
+
+def end_with_launcher() -> None:
+    """Let this process end when the one that started it dies, whose other processes may be gone.
+
+    It is sent SIGTERM, on which a training saves itself, and after a minute SIGKILL.
+    """
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def unwrapped(model: nn.Module) -> Any:

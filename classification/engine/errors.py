@@ -16,7 +16,7 @@ class CheckpointError(RuntimeError):
 
 
 class Stopped(RuntimeError):
-    """Training that ended early and saved itself; the sentence says how to go on."""
+    """Training that ended early; the sentence says why, and how to go on."""
 
 
 def shorten_list(items: Sequence, count: int = 5) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PARTIAL = '.partial-'
+
 
 @contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
@@ -16,7 +18,7 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     `path` stays.
     """
     path = Path(path)
-    partial = path.with_name(f'.partial-{path.name}')
+    partial = path.with_name(f'{_PARTIAL}{path.name}')
     try:
         yield partial
         with partial.open('rb+') as file:
@@ -24,6 +26,12 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Remove what processes that were killed while writing left in a folder."""
+    for path in Path(folder).glob(f'{_PARTIAL}*'):
+        path.unlink(missing_ok=True)
 
 
 def file_sha256(path: str | os.PathLike) -> str:

@@ -2,16 +2,19 @@
 
 That is: several processes without a GPU, random numbers that do not depend on the workers
 (`samples`), schedules while gradients accumulate (`schedules`), checkpoints and resuming
-(`checkpoints`), SIGTERM (`stopping`).
+(`checkpoints`, `saving`), SIGTERM (`stopping`), losses that are not finite (`non_finite`).
 """
 
 import copy
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from mmengine.dist import is_distributed
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.dist import is_distributed, is_main_process
+from mmengine.hooks import Hook
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMRunner
@@ -19,20 +22,38 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .checkpoints import CheckpointedRunner
-from .distributed import local_rank
-from .errors import UsageError
+from .distributed import end_with_launcher, local_rank
+from .errors import DataError, UsageError
+from .non_finite import FiniteCheckpoints
 from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations
-from .schedules import ScheduledRunner, StepSchedulers
+from .saving import MadeUpEvaluation, RecordingCheckpoints
+from .schedules import StepSchedulers
 from .stopping import StopOnSignal, outlive_stop
 
 
-class Runner(CheckpointedRunner, ScheduledRunner):
+class Runner(CheckpointedRunner):
     """MMEngine's Runner that runs on a CPU too, reads checkpoints safely and resumes exactly."""
 
     _train_dataloader: DataLoader | dict[str, Any]
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        with self._no_log_of_a_failed_start():
+            super().__init__(*args, **kwargs)
+
+    @contextmanager
+    def _no_log_of_a_failed_start(self) -> Iterator[None]:
+        """Remove this run's own folder of logs where an error ends it before it has begun."""
+        try:
+            yield
+        except BaseException:
+            if not self._has_begun and is_main_process() and hasattr(self, '_log_dir'):
+                shutil.rmtree(self._log_dir, ignore_errors=True)
+            raise
+
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """As MMEngine's, whose launcher needs a GPU: without one the processes talk by gloo."""
+        if self._launcher == 'pytorch':
+            end_with_launcher()
         if self._launcher == 'pytorch' and not is_distributed():
             if not torch.cuda.is_available():
                 torch.distributed.init_process_group('gloo')
@@ -84,12 +105,25 @@ class Runner(CheckpointedRunner, ScheduledRunner):
         if isinstance(self._train_dataloader, dict) and isinstance(self.optim_wrapper, dict):
             accumulated = self.optim_wrapper.get('accumulative_counts', 1)
             self._train_dataloader = dict(self._train_dataloader, accumulated=accumulated)
-        return super().build_train_loop(loop)
+        built = super().build_train_loop(loop)
+        batches = built.dataloader.batch_sampler
+        if not len(batches) and not batches.endless:
+            raise DataError(
+                f'{len(built.dataloader.dataset)} training images give {self.world_size} '
+                f'process(es) no batch of {batches.batch_size} each: lower '
+                'train_dataloader.batch_size, or set drop_last=False.'
+            )
+        return built
 
     def train(self) -> nn.Module:
         """As MMEngine's; told to stop by SIGTERM it can be resumed from there."""
-        with self._stop:
+        with self._no_log_of_a_failed_start(), self._stop:
             return super().train()
+
+    def test(self) -> dict[str, float]:
+        """As MMEngine's."""
+        with self._no_log_of_a_failed_start():
+            return super().test()
 
     def register_hooks(
         self,
@@ -101,12 +135,16 @@ class Runner(CheckpointedRunner, ScheduledRunner):
         schedule = default_hooks.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
         if schedule == dict(type='ParamSchedulerHook'):
             default_hooks['param_scheduler'] = StepSchedulers()
+        checkpoint = default_hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
+        if isinstance(checkpoint, dict) and checkpoint['type'] == 'CheckpointHook':
+            default_hooks['checkpoint'] = {**checkpoint, 'type': RecordingCheckpoints}
+        # Without its entry in the config it is there too; None is for those who know better.
+        guard = default_hooks.setdefault('non_finite', {})
+        if isinstance(guard, dict):
+            default_hooks['non_finite'] = {'type': 'StopAtNonFinite', **guard}
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(SeedIterations())
+        self.register_hook(FiniteCheckpoints())
+        self.register_hook(MadeUpEvaluation())
         self._stop = StopOnSignal()
         self.register_hook(self._stop)
-        for hook in self.hooks:
-            # CheckpointHook deletes the oldest file before it writes the next: of a single one,
-            # a crash in between would leave no checkpoint.
-            if isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1:
-                hook.max_keep_ckpts = 2

@@ -23,6 +23,7 @@ from .task import current_task
 
 # First word of a seed, so that no two uses of one run's seed draw alike.
 _ITERATION, _SAMPLE = 1, 2
+_RECENT = 1000  # batches: more than the workers ever draw ahead
 
 
 def _seed(*key: int) -> int:
@@ -88,9 +89,10 @@ class PositionedBatchSampler:
             if drop_last:
                 args['drop_last'] = True
             self.batches = DATA_SAMPLERS.build(batch_sampler, default_args=args)
-        endless = isinstance(sampler, InfiniteSampler)
-        self.group = accumulated if drop_last and not endless else 1
+        self.endless = isinstance(sampler, InfiniteSampler)
+        self.group = accumulated if drop_last and not self.endless else 1
         self.skip = 0  # batches to leave out of the next pass
+        self.recent: dict[int, list[PositionedIndex]] = {}  # by their number in the pass
 
     def __len__(self) -> int:
         return len(self.batches) // self.group * self.group
@@ -101,7 +103,16 @@ class PositionedBatchSampler:
         batches = enumerate(self.batches)
         for number, batch in islice(batches, len(self)) if self.group > 1 else batches:
             if number >= skip:
-                yield [PositionedIndex(index, (epoch, number, i)) for i, index in enumerate(batch)]
+                drawn = [
+                    PositionedIndex(index, (epoch, number, i)) for i, index in enumerate(batch)
+                ]
+                self.recent[number] = drawn
+                self.recent.pop(number - _RECENT, None)
+                yield drawn
+
+    def drawn(self, iteration: int) -> list[PositionedIndex]:
+        """The batch of a training's current iteration, which workers drew a while ago."""
+        return self.recent.get(iteration if self.endless else iteration % len(self), [])
 
 
 class ReproducibleDataset:
@@ -158,6 +169,13 @@ class ReproducibleDataset:
             torch.set_rng_state(before[2])
         self.task.check_sample(self, sample, plain)
         return sample
+
+    def name_of(self, index: int) -> str:
+        """What a message calls a sample: its image's path, or its number."""
+        try:
+            return str(self.dataset.get_data_info(int(index))['img_path'])
+        except (AttributeError, KeyError):  # of a dataset that makes or mixes its images
+            return f'sample {int(index)}'
 
     def _check_files(self, index: int) -> None:
         """After a failure, raise DataError if the reason is that a file cannot be read."""

@@ -19,6 +19,7 @@ from ..results import Result
 from ..visualization.drawing import Colour
 from ..visualization.page import Section
 from .errors import UsageError
+from .images import read_image
 from .weights import Weights
 
 
@@ -102,6 +103,10 @@ class Task:
     def evaluation_hooks(self, cfg: Config, weights: Weights) -> Sequence[Hook]:
         """Hooks with which a file's weights are evaluated."""
         return ()
+
+    def read_picture(self, info: Mapping[str, Any]) -> np.ndarray:
+        """The image (H, W, 3) uint8, RGB, of a sample's info as its dataset gives it."""
+        return read_image(info['img_path'])
 
     def result(
         self,

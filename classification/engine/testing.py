@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from .checks import check_data
 from .dataset_configs import leaf_datasets
 from .errors import UsageError
+from .machine import machine_faults
 from .runner import Runner
 from .task import task_of
 from .weights import read_weights
@@ -28,7 +29,7 @@ def evaluate(
         cfg: as `load_config` gives it; it is changed for the evaluation.
         checkpoint: path or URL, in any format that `weights` reads.
         tta, input_size, crop_pct: as `prepare_testing`.
-        hooks: further hooks of the run, such as `classification.hooks.SideBySideHook`.
+        hooks: further hooks of the run, such as `side_by_side.SideBySideHook`.
 
     Raises:
         UsageError, DataError, CheckpointError: config, data or file cannot be used, or the model
@@ -36,9 +37,9 @@ def evaluate(
     """
     prepare_testing(cfg, tta, input_size, crop_pct)
     check_data(cfg, 'test')
-    runner = _build_runner(cfg, checkpoint, hooks)
     try:
-        return runner.test()
+        with machine_faults(cfg.work_dir):
+            return _build_runner(cfg, checkpoint, hooks).test()
     except (AssertionError, ValueError) as error:
         if input_size is None:
             raise

@@ -6,7 +6,11 @@ import torch
 from mmengine.config import Config
 
 from .checks import check_data
+from .distributed import global_rank
 from .errors import CheckpointError, UsageError
+from .files import remove_leftovers
+from .locks import locked
+from .machine import machine_faults
 from .runner import Runner
 from .stopping import CHECKPOINT
 from .task import task_of
@@ -25,13 +29,18 @@ def train(
         The Runner, after training.
 
     Raises:
-        UsageError, DataError, CheckpointError: the config cannot be trained as it is.
-        Stopped: SIGTERM ended the training, and a checkpoint is there.
+        UsageError, DataError, CheckpointError: the config cannot be trained as it is, another
+            process trains into its work dir, or the machine failed.
+        Stopped: SIGTERM ended the training, and a checkpoint is there; or its loss or weights are
+            not finite.
     """
-    prepare_training(cfg, resume, amp, tensorboard, auto_scale_lr)
-    check_data(cfg, 'train', 'val')
-    runner = Runner.from_cfg(cfg)
-    runner.train()
+    with machine_faults(cfg.work_dir), locked(cfg.work_dir):
+        if not global_rank():
+            remove_leftovers(cfg.work_dir)
+        prepare_training(cfg, resume, amp, tensorboard, auto_scale_lr)
+        check_data(cfg, 'train', 'val')
+        runner = Runner.from_cfg(cfg)
+        runner.train()
     return runner
 
 
@@ -98,6 +107,11 @@ def set_start(cfg: Config, resume: str | Path | None) -> None:
     # What an interruption left unfinished has a name that begins with a dot.
     saved = sorted(path.name for path in work_dir.glob('[!.]*.pth'))
     own = start and start.resolve().parent == work_dir.resolve()
+    if saved and not start and resume == 'last':
+        raise UsageError(
+            f'{work_dir} has no checkpoint to resume from, but {", ".join(saved[:3])}: move these '
+            'away to start anew, or give the path of a checkpoint.'
+        )
     if saved and not own:
         raise UsageError(
             f'{work_dir} already holds checkpoints of a run ({", ".join(saved[:3])}): '

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ from typing import Any
 def read_scalars(folder: str | os.PathLike) -> list[dict[str, Any]]:
     """The entries that MMEngine logged in a work dir, those of all parts of a run in order.
 
-    A line that a killed process left unfinished is skipped.
+    The last line of a killed part, which may be cut off, is left out where it is.
     """
-    files = sorted(Path(folder).glob('*/vis_data/scalars.json'))
-    lines = [line for file in files for line in file.read_text().splitlines()]
-    return [json.loads(line) for line in lines if line.endswith('}')]
+    entries = []
+    for file in sorted(Path(folder).glob('*/vis_data/scalars.json')):
+        for line in file.read_text().splitlines():
+            with suppress(json.JSONDecodeError):
+                entries.append(json.loads(line))
+    return entries

@@ -195,3 +195,13 @@ def test_out_takes_json_only(run, here, capfd):
     with pytest.raises(SystemExit):
         run('test', 'segmentation', 'none.pth', '--out', 'results.pkl')
     assert '--out takes a .json file' in capfd.readouterr().err
+
+
+def test_a_metric_that_is_no_number_is_null(script, here, monkeypatch):
+    """JSON has no NaN, and strict readers refuse it."""
+    tool = script('test')
+    metrics = dict(a=float('nan'), b=float('-inf'), c=0.5)
+    monkeypatch.setattr(tool, 'evaluate', lambda *args, **kwargs: metrics)
+    monkeypatch.setattr(tool, 'load_config', lambda *args: None)
+    tool.main(['c.py', 'x.pth', '--out', 'm.json'])
+    assert json.loads((here / 'm.json').read_text()) == dict(a=None, b=None, c=0.5)

@@ -79,3 +79,30 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(config, here, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         runner.save_checkpoint('w', 'epoch_1.pth')
     assert (here / 'w/epoch_1.pth').read_bytes() == before
+
+
+@pytest.mark.parametrize('file', ['epoch_1.pth', 'interrupted.pth'])
+def test_another_batch_size_is_said(file, config, here, monkeypatch):
+    """And no batch is left out as done: 2 batches of 8 images were an epoch, 4 of 4 are now."""
+    half = {'train_dataloader.dataset.indices': 16, 'train_dataloader.batch_size': 8}
+    runner = build(config('recipe', **half))
+    runner.train_loop._epoch, runner.train_loop._iter = 1, 2 + (file == 'interrupted.pth')
+    meta = dict(epoch=1, iter=runner.iter)
+    runner.save_checkpoint('w', file, save_param_scheduler=False, meta=meta)
+    said = []
+    runner = build(config('recipe', **{**half, 'train_dataloader.batch_size': 4}))
+    monkeypatch.setattr(runner.logger, 'warning', said.append)
+    runner.resume(f'w/{file}', resume_param_scheduler=False)
+    assert runner.iter == 4 and runner.train_loop.dataloader.batch_sampler.skip == 0
+    (line,) = (line for line in said if 'was trained with' in line)
+    assert (
+        'images per update: 8, iterations per epoch: 2; this run has processes: 1, images' in line
+    )
+
+
+def test_the_same_division_is_not_mentioned(trained, config, monkeypatch):
+    said = []
+    runner = build(config('classification'))
+    monkeypatch.setattr(runner.logger, 'warning', said.append)
+    runner.resume(trained('classification') / 'epoch_1.pth', resume_param_scheduler=False)
+    assert not [line for line in said if 'was trained with' in line]

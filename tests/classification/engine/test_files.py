@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from classification.engine.files import atomic, file_sha256
+from classification.engine.files import atomic, file_sha256, remove_leftovers
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -27,6 +27,16 @@ def test_an_interruption_leaves_what_was_there(error, tmp_path):
         raise error
     assert path.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_leftovers_of_killed_processes_are_removed(tmp_path):
+    with pytest.raises(KeyError), atomic(tmp_path / 'a.pth') as partial:
+        name = partial.name
+        raise KeyError
+    for left in (name, 'a.pth', '.lock'):
+        (tmp_path / left).touch()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {'a.pth', '.lock'}
 
 
 def test_digest_of_a_file(tmp_path):

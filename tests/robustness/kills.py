@@ -30,7 +30,7 @@ from classification.visualization.scalars import read_scalars
 from tests.helpers import FIXTURES, assert_same_training
 
 TITLE = 'SIGKILL in training, then --resume'
-TIME_LIMIT = 60
+TIME_LIMIT = 120  # several trainings, which take a few seconds each on a quiet machine
 STAGES = ('between', 'torn', 'clock', 'writing', 'evaluating', 'training')
 BETWEEN = ('after_train_epoch', 'before_val', 'before_val_epoch', 'after_val_epoch', 'after_val')
 FILES = 7  # that a whole training writes: each checkpoint twice, and the best

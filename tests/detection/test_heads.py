@@ -1,11 +1,14 @@
 """MILA in the heads of configs/detection: each trains, is evaluated and loads strictly."""
 
 import json
+import re
 
 import pytest
 import torch
 
+from classification.engine.config import load_config
 from tests.heads import BACKBONES, assert_trains, installed_config, small_config
+from tests.helpers import ROOT
 
 FIVE = dict(score_thr=0.0, max_per_img=5)
 RCNN = {
@@ -113,3 +116,12 @@ INSTALLED_SLOW = [
 )
 def test_heads_of_mmdet(name):
     assert_trains(installed_config(name))
+
+
+def test_the_guides_example(tmp_path):
+    """The config of docs/heads.md for a head that has none here."""
+    text = (ROOT / 'docs/heads.md').read_text()
+    (tmp_path / 'own.py').write_text(re.search(r'```python\n(_base_.*?)```', text, re.DOTALL)[1])
+    cfg = load_config(tmp_path / 'own.py')
+    cfg.model.backbone.pop('init_cfg')
+    assert_trains(cfg)

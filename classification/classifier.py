@@ -10,8 +10,9 @@ from timm.data import Mixup
 from torch import Tensor, nn
 
 from .engine.errors import CheckpointError, DataError
-from .engine.loading import load_weights, pretrained_source
+from .engine.loading import load_weights
 from .models.factory import create_model
+from .zoo.download import pretrained
 
 
 @MODELS.register_module()
@@ -29,9 +30,10 @@ class ImageClassifier(BaseModel):
         grad_checkpointing: compute activations again in the backward pass instead of keeping them.
         channels_last: keep images and kernels as (B, H, W, C) in memory.
         compile: compile the model, True or a dict of torch.compile's arguments.
-        init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None, reset_head=False)`
-            in any format that `engine.weights` reads, loaded strictly; with reset_head
-            everything but the classifying layer, whose file may have another number of classes.
+        init_cfg: `dict(type='Pretrained', checkpoint=PATH, sha256=None, reset_head=False)`, PATH
+            as `backbones.dense` has it, loaded strictly; with reset_head everything but the
+            classifying layer, whose file may have another number of classes. None leaves the
+            weights random: training starts from scratch.
 
     Raises:
         ValueError: timm has no such model, or a key of init_cfg is unknown.
@@ -150,7 +152,7 @@ class ImageClassifier(BaseModel):
         """
         init_cfg = dict(self.init_cfg or {})
         reset_head = init_cfg.pop('reset_head', False)
-        source = pretrained_source(init_cfg)
+        source = pretrained(init_cfg)
         if source is None:
             if init_cfg:
                 raise ValueError(f"init_cfg is of type 'Pretrained', not {init_cfg.get('type')!r}.")

@@ -183,6 +183,8 @@ def _write(out: Path, content: Mapping[str, Any], card: Mapping[str, Any]) -> No
             save_file({k: v.contiguous() for k, v in content.items()}, file, metadata)
         else:
             torch.save(content, file)
+        card_file.touch()
+        file.chmod(card_file.stat().st_mode)  # safetensors writes for the owner alone
         text = json.dumps(dict(file=out.name, sha256=file_sha256(file), **card), indent=2)
         card_file.write_text(text + '\n')
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from ..engine.loading import load_weights, pretrained_source
+from ..engine.loading import load_weights
+from ..zoo.download import pretrained
 
 # The type checker knows nothing of it: the model and BaseModule beside it have what it calls.
 _Model: Any = object
@@ -28,9 +29,11 @@ class DenseModel(_Model):
         frozen_stages: -1 none, 0 the stem, i the stem and the first i stages: without gradient,
             in eval mode.
         with_cp: gradient checkpointing: less memory, a third more time in training.
-        init_cfg: `dict(type='Pretrained', checkpoint=PATH_OR_URL, sha256=None)` in any format that
+        init_cfg: `dict(type='Pretrained', checkpoint=PATH, sha256=None)`, where PATH is also a URL
+            or the name of a release ('mila_tiny', which is fetched), in any format that
             `classification.engine.weights` reads, loaded strictly: only the norms of the outputs
             may be missing and only what dense use removes (head, its norm, later stages) left over.
+            None leaves the weights random: training starts from scratch.
         norm: a LayerNorm for each output.
         model: arguments of the model.
 
@@ -87,7 +90,7 @@ class DenseModel(_Model):
         Raises:
             CheckpointError: the file does not fit, or is none.
         """
-        source = pretrained_source(self.init_cfg)
+        source = pretrained(self.init_cfg)
         if source is not None:
             stages = range(len(self.feature_info))
             norms = [f'{self.output_norm.format(i)}.' for i in stages]

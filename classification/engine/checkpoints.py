@@ -12,11 +12,15 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import Tensor
 
 from .distributed import unwrapped
-from .errors import CheckpointError, shorten_list
+from .errors import CheckpointError
 from .files import atomic
-from .loading import load_weights
+from .loading import fit_weights, load_weights
+from .resumable import check_optimizer, check_resumable
 from .schedules import ScheduledRunner
 from .weights import Weights, read_checkpoint
+
+# What optimiser, schedules and MMEngine raise on a state that is not theirs.
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, AssertionError)
 
 
 class SkippedBatches:
@@ -80,12 +84,7 @@ class CheckpointedRunner(ScheduledRunner):
             CheckpointError: as `load_checkpoint`.
         """
         checkpoint = read_checkpoint(filename)
-        lacking = {'meta', 'state_dict', 'optimizer', 'message_hub'} - set(checkpoint)
-        if lacking:
-            raise CheckpointError(
-                f'{filename} cannot be resumed, it has no {shorten_list(sorted(lacking))}: give a '
-                'checkpoint of this training, or start from its weights with load_from.'
-            )
+        check_resumable(checkpoint, filename, self.train_loop)
         # MMEngine would run this text as Python.
         checkpoint['meta'].pop('config', None)
         averaging = any(type(hook).__name__ in ('EMA', 'EMAHook') for hook in self.hooks)
@@ -97,25 +96,38 @@ class CheckpointedRunner(ScheduledRunner):
         try:
             # The hooks first: EMA's puts the EMA weights and those in training where they belong.
             self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+            weights = Weights(checkpoint['state_dict'], str(filename), is_ema=False)
+            fit_weights(weights, unwrapped(self.model))
             unwrapped(self.model).load_state_dict(checkpoint['state_dict'])
+            statistics = checkpoint['meta'].pop('statistics', [])
+            if len(statistics) == self.world_size:  # else all processes keep those of the first
+                for own, saved in zip(self._statistics(), statistics[self.rank], strict=True):
+                    for name, value in saved.items():
+                        own[name].copy_(value)
+        except CheckpointError:
+            raise
         except RuntimeError as error:
             reason = ' '.join(str(error).split())
             raise CheckpointError(
                 f'{filename} does not fit this config, from which it was not trained: '
                 f'{reason[:300]}'
             ) from None
-        statistics = checkpoint['meta'].pop('statistics', [])
-        if len(statistics) == self.world_size:  # else all processes keep those of the first
-            for own, saved in zip(self._statistics(), statistics[self.rank], strict=True):
-                for name, value in saved.items():
-                    own[name].copy_(value)
         self.logger.info(f'Resuming from {filename}')
         return checkpoint
 
     def resume(self, filename: str | Path, *args: Any, **kwargs: Any) -> None:
         """As MMEngine's, and what was trained on is skipped without being read."""
         self._resume = True
-        super().resume(filename, *args, **kwargs)
+        try:
+            super().resume(filename, *args, **kwargs)
+            check_optimizer(self.optim_wrapper.optimizer, filename)
+        except CheckpointError:
+            raise
+        except _MALFORMED as error:
+            raise CheckpointError(
+                f'{filename} cannot be resumed, its training state does not fit this config '
+                f'({type(error).__name__}: {error}): give a checkpoint of this training.'
+            ) from error
         loop = self.train_loop
         batches = loop.dataloader.batch_sampler
         saved, now = self._resumed_meta.get('division', {}), self._division()

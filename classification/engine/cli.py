@@ -12,7 +12,7 @@ from mmengine.config import DictAction
 from mmengine.dist import is_distributed
 
 from .distributed import first_to_fail
-from .errors import CheckpointError, DataError, Stopped, UsageError
+from .errors import CheckpointError, DataError, Stopped, UsageError, printable
 
 _EXPECTED = (UsageError, DataError, CheckpointError, Stopped)
 # What MMEngine's registries and constructors say about a config's unknown types and arguments.
@@ -40,11 +40,8 @@ def errors_in_one_sentence() -> Iterator[None]:
 
 
 def _exit(error: Exception | str) -> None:
-    # A worker of the data loader wraps the sentence in its own traceback: the last line has it.
-    sentence = str(error).strip().splitlines()[-1]
-    sentence = re.sub(r'^[\w.]+Error: ', '', sentence)
     if first_to_fail():
-        print(f'error: {sentence}', file=sys.stderr, flush=True)
+        print(f'error: {printable(str(error))}', file=sys.stderr, flush=True)
     sys.exit(1)
 
 

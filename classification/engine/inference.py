@@ -129,18 +129,50 @@ def find_classes(cfg: Config, weights: Weights) -> tuple[Sequence[str], list[Col
     """(names, colours) of the classes: as training saved them, else as the config has them.
 
     Raises:
-        UsageError: neither names them.
+        UsageError: neither names them, or there are fewer names than the model scores.
     """
-    meta = weights.meta.get('dataset_meta') or {}
-    if 'classes' not in meta:
+    meta, source = weights.meta.get('dataset_meta'), weights.source
+    if not isinstance(meta, dict) or 'classes' not in meta:
         dataset = leaf_datasets(cfg.test_dataloader.dataset)[0]
         meta = DATASETS.get(dataset['type'])._load_metainfo(dataset.get('metainfo'))
-    if not meta.get('classes'):
+        source = cfg.filename
+    names = meta.get('classes')
+    if names is None or names == ():
         raise UsageError(
             f'Neither {weights.source} nor {cfg.filename} names the classes: '
             'add metainfo=dict(classes=…) to the test dataset.'
         )
-    return meta['classes'], class_colours(meta)
+    are_names = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+    count = max(_numbers_of_classes(cfg.get('model')), default=0)
+    if not are_names or len(names) < count:
+        held = f'{len(names)} names of classes' if are_names else "no list of the classes' names"
+        raise UsageError(
+            f'{source} has {held}, the model of {cfg.filename} scores {count}: give the config '
+            'that the file was trained with.'
+        )
+    palette = meta.get('palette') if _is_palette(meta.get('palette')) else None
+    return names, class_colours(dict(classes=names, palette=palette))
+
+
+def _is_palette(palette: Any) -> bool:
+    return isinstance(palette, (list, tuple)) and all(
+        isinstance(colour, (list, tuple))
+        and len(colour) == 3
+        and all(isinstance(part, int) and 0 <= part < 256 for part in colour)
+        for colour in palette
+    )
+
+
+def _numbers_of_classes(model: Any) -> Iterator[int]:
+    """Every `num_classes` in a config of a model."""
+    if isinstance(model, dict):
+        for key, value in model.items():
+            if key == 'num_classes' and isinstance(value, int):
+                yield value
+            yield from _numbers_of_classes(value)
+    elif isinstance(model, (list, tuple)):
+        for part in model:
+            yield from _numbers_of_classes(part)
 
 
 def predict_files(

@@ -1,14 +1,15 @@
 """Load a checkpoint's weights into a model, strictly."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from mmengine.dist import master_only
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from .errors import CheckpointError
+from .errors import CheckpointError, printable
 from .weights import Weights, read_weights
 
 
@@ -31,12 +32,13 @@ def load_weights(
         The line that was printed: what was loaded, left out and kept.
 
     Raises:
-        CheckpointError: names or shapes differ, or the file is not usable.
+        CheckpointError: names or shapes differ, values are not finite, or the file is not usable.
     """
     weights = source if isinstance(source, Weights) else read_weights(source, sha256, ema)
     found, outside = fit_weights(weights, model, missing, unexpected)
     own = model.state_dict()
-    loaded = {name: value for name, value in found.items() if name in own}
+    loaded = {name: value.to(own[name].dtype) for name, value in found.items() if name in own}
+    check_finite(loaded, weights.source)
     model.load_state_dict(loaded, strict=False)
 
     line = f'Loaded {len(loaded)} tensors{" (EMA)" if weights.is_ema else ""} from {weights.source}'
@@ -46,6 +48,7 @@ def load_weights(
         line += f'; left in the file: {", ".join(left)}'
     if kept:
         line += f'; not in the file, initialised: {", ".join(kept)}'
+    line = printable(line)
     _announce(line)
     return line
 
@@ -72,7 +75,8 @@ def fit_weights(
         (state dict, top-level names of the whole model around the backbone, left out).
 
     Raises:
-        CheckpointError: names or shapes differ in another way.
+        CheckpointError: names, shapes or kinds of numbers differ in another way (half precision
+            for single is right, integers are not).
     """
     own = model.state_dict()
     found, outside = _fit_names(weights.state_dict, own)
@@ -83,26 +87,73 @@ def fit_weights(
 
     absent = [name for name in own if name not in found and not name.startswith(tuple(missing))]
     extra = [name for name in found if name not in own and not name.startswith(tuple(unexpected))]
+    pairs = {name: (found[name], own[name]) for name in own if name in found}
     shapes = [
-        f'{name} is {tuple(found[name].shape)}, the model has {tuple(own[name].shape)}'
-        for name in own
-        if name in found and found[name].shape != own[name].shape
+        f'{name} is {tuple(value.shape)}, the model has {tuple(to.shape)}'
+        for name, (value, to) in pairs.items()
+        if value.shape != to.shape
     ]
-    problems = [
-        f'{len(names)} {what} ({"; ".join(names[:3])}{"; …" if len(names) > 3 else ""})'
-        for what, names in (
-            ('of another shape', shapes),
-            ('missing', absent),
-            ('unexpected', extra),
-        )
-        if names
+    kinds = [
+        f'{name} is {_said(value.dtype)}, the model has {_said(to.dtype)}'
+        for name, (value, to) in pairs.items()
+        if not _fits_kind(value, to.dtype)
     ]
+    problems = _count(
+        {
+            'of another shape': shapes,
+            'of another kind': kinds,
+            'missing': absent,
+            'unexpected': extra,
+        }
+    )
     if problems:
         raise CheckpointError(
-            f'{weights.source} does not fit {type(model).__name__}: {", ".join(problems)}; '
+            f'{weights.source} does not fit {type(model).__name__}: {problems}; '
             'give the file of this architecture and size.'
         )
     return found, outside
+
+
+def check_finite(state_dict: Mapping[str, Tensor], source: str | os.PathLike) -> None:
+    """Refuse weights with a NaN or an infinite value: a training that has diverged, most often.
+
+    Raises:
+        CheckpointError: names the tensors.
+    """
+    bad = [name for name, value in state_dict.items() if not value.isfinite().all()]
+    if bad:
+        raise CheckpointError(
+            f'{source} has values that are not finite (NaN or infinite) in '
+            f'{_count({f"of its {len(state_dict)} tensors": bad})}: its training has diverged or '
+            'the file is damaged; take an earlier checkpoint.'
+        )
+
+
+def _fits_kind(value: Tensor, dtype: torch.dtype) -> bool:
+    """Whether a value is of a parameter's kind: single from half precision is, from integers not.
+
+    Files in half precision may have halved the whole numbers as well.
+    """
+    if value.is_floating_point() and not (dtype.is_floating_point or dtype.is_complex):
+        return dtype is not torch.bool and torch.equal(value, value.to(dtype).to(value.dtype))
+    return (value.is_floating_point(), value.is_complex(), value.dtype is torch.bool) == (
+        dtype.is_floating_point,
+        dtype.is_complex,
+        dtype is torch.bool,
+    )
+
+
+def _said(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix('torch.')
+
+
+def _count(names: Mapping[str, Sequence[str]]) -> str:
+    """Kinds of problems, each with its number and the first names: '2 missing (a; b)'."""
+    return ', '.join(
+        f'{len(found)} {what} ({"; ".join(found[:3])}{"; …" if len(found) > 3 else ""})'
+        for what, found in names.items()
+        if found
+    )
 
 
 @master_only

@@ -5,34 +5,32 @@ Formats: the official MLLA file (`model`, `state_dict_ema`, a pickled yacs confi
 `ema_state_dict`), a plain state dict, `.safetensors`; with the prefixes of DDP, torch.compile
 and of a model around the backbone. A file is data: nothing in it is ever run.
 
-What the allow-list gains is in `safe_globals`.
+`checkpoint_files` and `pickle_check` look at a file before it is read; what the allow-list gains is
+in `safe_globals`.
 """
 
-import hashlib
 import os
-import pickle
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard
-from urllib.parse import urlparse
+from typing import Any, TypeGuard
 
 import torch
-from mmengine.dist import barrier
+from safetensors.torch import load_file
 from torch import Tensor
 
-from .distributed import local_rank
+from .checkpoint_files import check_file, damaged, unsafe
+from .downloads import cached
 from .errors import CheckpointError
-from .files import file_sha256
-from .safe_globals import allow_safe_globals
+from .pickle_check import UnsafePickle
+from .safe_globals import allow_safe_globals, plain
 
 # Where a file keeps its weights: the EMA weights, and those in training.
 _EMA_KEYS = ('state_dict_ema', 'model_ema')
 _MODEL_KEYS = ('state_dict', 'model')
 # What DDP and torch.compile put around names, one inside the other or around the backbone alone.
 _WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')
-_WEB_PAGE = re.compile(rb'\s*<[!?a-zA-Z]')
 
 
 @dataclass
@@ -73,11 +71,11 @@ def read_weights(
         Weights, on the CPU.
 
     Raises:
-        CheckpointError: no file, no checkpoint, not the expected one, one that holds code, or one
-            without the weights asked for.
+        CheckpointError: no file, no checkpoint, not the expected one, one that holds more than
+            plain data, or one without the weights asked for.
     """
-    is_url = urlparse(str(source)).scheme in ('http', 'https')
-    path = _download(str(source)) if is_url else Path(source)
+    is_url = str(source).startswith(('http://', 'https://'))
+    path = cached(str(source)) if is_url else Path(source)
     try:
         checkpoint = read_checkpoint(path, sha256)
     except CheckpointError:
@@ -87,7 +85,7 @@ def read_weights(
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     sets = {
         is_ema: Weights(
-            {_WRAPPERS.sub('', name): value for name, value in state_dict.items()},
+            _without_wrappers(state_dict, path),
             f'{path} [{where}]' if where else str(path),
             is_ema,
             meta=meta if isinstance(meta, dict) else {},
@@ -110,75 +108,18 @@ def read_checkpoint(path: str | os.PathLike, sha256: str | None = None) -> Any:
         CheckpointError: as `read_weights`.
     """
     path = Path(path)
-    _check_file(path, sha256)
     allow_safe_globals()  # again, since timm's loader may have narrowed the list
+    check_file(path, sha256)
     try:
         if path.suffix == '.safetensors':
-            from safetensors.torch import load_file
-
             return load_file(path)
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except (ImportError, MemoryError):
+        return plain(torch.load(path, map_location='cpu', weights_only=True))
+    except UnsafePickle as error:
+        raise CheckpointError(unsafe(path, error)) from None
+    except MemoryError:
         raise
     except Exception as error:  # a damaged file can fail anywhere inside the readers
-        _refuse(path, error)
-
-
-def _check_file(path: Path, sha256: str | None) -> None:
-    """Raise CheckpointError where a file cannot be a checkpoint, or not the expected one."""
-    if not path.is_file():
-        raise CheckpointError(f'Checkpoint {path} does not exist: check the path.')
-    if sha256:
-        digest = file_sha256(path)
-        if not digest.startswith(sha256.lower()):
-            raise CheckpointError(
-                f'{path} has sha256 {digest}, not the expected {sha256}: download it again.'
-            )
-    if not path.stat().st_size:
-        raise CheckpointError(f'{path} is empty: download or save it again.')
-    with path.open('rb') as file:
-        head = file.read(512)
-    if _WEB_PAGE.match(head):
-        raise CheckpointError(
-            f'{path} is a web page, not a checkpoint: download the file behind its link.'
-        )
-
-
-def _refuse(path: Path, error: Exception) -> NoReturn:
-    """Raise CheckpointError: the file names what may run code, or it is damaged."""
-    found = isinstance(error, pickle.UnpicklingError) and re.search(
-        r'GLOBAL (\S+)|(?:function|but got) (.+)', str(error)
-    )
-    if found:
-        raise CheckpointError(
-            f'{path} holds {found[1] or found[2]}, which may run code: refused; '
-            'save its tensors alone (a state dict, or .safetensors) where it was made.'
-        ) from error
-    raise CheckpointError(
-        f'{path} is truncated or not a checkpoint: download or save it again.'
-    ) from error
-
-
-def _download(url: str) -> Path:
-    """Download to torch.hub's checkpoint folder, once, by the first process of each machine."""
-    folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    # Two addresses may end in one name: the digest of the whole address keeps them apart.
-    name = Path(urlparse(url).path).name or 'download.pth'
-    path = folder / f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}'
-    error = None
-    if local_rank() == 0 and not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, str(path), progress=True)
-        except (OSError, HTTPException) as failure:
-            error = failure
-    barrier()
-    if not path.exists():
-        raise CheckpointError(
-            f'{url} could not be downloaded ({error}): check the connection, '
-            'or fetch it by hand and give its path.'
-        )
-    return path
+        raise CheckpointError(damaged(path)) from error
 
 
 def _find_state_dicts(checkpoint: Any, path: Path) -> dict[bool, tuple[str, dict[str, Tensor]]]:
@@ -189,18 +130,18 @@ def _find_state_dicts(checkpoint: Any, path: Path) -> dict[bool, tuple[str, dict
     sets: dict[bool, tuple[str, dict[str, Tensor]]] = {}
     if isinstance(checkpoint, dict):
         for is_ema, keys in ((True, _EMA_KEYS), (False, _MODEL_KEYS)):
-            key = next((key for key in keys if _is_state_dict(checkpoint.get(key))), None)
+            key = next((key for key in keys if is_state_dict(checkpoint.get(key))), None)
             if key:
                 sets[is_ema] = key, checkpoint[key]
         # MMEngine's EMAHook swaps the two when it saves: `state_dict` holds the EMA weights.
         swapped = checkpoint.get('ema_state_dict')
-        if _is_state_dict(swapped) and _is_state_dict(checkpoint.get('state_dict')):
+        if is_state_dict(swapped) and is_state_dict(checkpoint.get('state_dict')):
             training = {name: value for name, value in swapped.items() if name != 'steps'}
             return {
                 True: ('state_dict', checkpoint['state_dict']),
                 False: ('ema_state_dict', training),
             }
-        if not sets and _is_state_dict(checkpoint):
+        if not sets and is_state_dict(checkpoint):
             sets[False] = '', checkpoint
     if sets:
         return sets
@@ -211,7 +152,47 @@ def _find_state_dicts(checkpoint: Any, path: Path) -> dict[bool, tuple[str, dict
     )
 
 
-def _is_state_dict(entry: Any) -> TypeGuard[dict[str, Tensor]]:
+def _without_wrappers(state_dict: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The state dict without the prefixes of DDP and torch.compile.
+
+    Raises:
+        CheckpointError: two entries have one name without them, or a tensor is not a plain one.
+    """
+    check_plain(state_dict, path)
+    unwrapped: dict[str, Tensor] = {}
+    for wrapped, value in state_dict.items():
+        name = _WRAPPERS.sub('', wrapped)
+        if name in unwrapped:
+            raise CheckpointError(
+                f'{path} has two entries for {name}, with and without a prefix such as "module.": '
+                'save one model alone.'
+            )
+        unwrapped[name] = value
+    return unwrapped
+
+
+def check_plain(state_dict: Mapping[str, Tensor], path: str | os.PathLike) -> None:
+    """Raise CheckpointError for a tensor that is not an array of numbers, by its name."""
+    for name, value in state_dict.items():
+        kind = _unusual_kind(value)
+        if kind:
+            raise CheckpointError(
+                f'{path} has {name} as a {kind} tensor: save it as an ordinary (dense) one.'
+            )
+
+
+def _unusual_kind(value: Tensor) -> str | None:
+    if value.is_nested:
+        return 'nested'
+    if value.is_quantized:
+        return 'quantised'
+    if value.is_meta:
+        return 'meta (without content)'
+    return None if value.layout is torch.strided else 'sparse'
+
+
+def is_state_dict(entry: Any) -> TypeGuard[dict[str, Tensor]]:
+    """Whether it is a dict of tensors by name, and not an empty one."""
     return (
         isinstance(entry, dict)
         and len(entry) > 0

@@ -13,6 +13,8 @@ from timm.models import build_model_with_cfg, checkpoint
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from ..zoo.download import fetch_pretrained
+
 
 def drop_path_rates(last: float, depths: Sequence[int]) -> list[list[float]]:
     """Stochastic depth of every block, one list per stage, from 0 at the first to `last`."""
@@ -103,7 +105,7 @@ class StagedModel(nn.Module):
         self.head_drop = nn.Dropout(drop_rate)
         self.top.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
         self.apply(_init_weights)
-        self.register_load_state_dict_pre_hook(_rename_released_keys)
+        self.register_load_state_dict_pre_hook(_rename_keys)
 
     @property
     def top(self) -> Top:
@@ -238,8 +240,7 @@ class StagedModel(nn.Module):
 def default_cfg(**kwargs: Any) -> dict[str, Any]:
     """What timm keeps of a model of 1000 classes at 224x224, and what is the model's own."""
     return dict(
-        # The released files have no direct download address: give a file as checkpoint_path.
-        url='',
+        url='',  # `create` fetches the released file, whose address stands in the metafile
         num_classes=1000,
         input_size=(3, 224, 224),
         pool_size=(7, 7),
@@ -252,14 +253,43 @@ def default_cfg(**kwargs: Any) -> dict[str, Any]:
 
 
 def create(cls: type[StagedModel], name: str, pretrained: bool, **kwargs: Any) -> nn.Module:
-    """The StagedModel `cls` as timm creates its models: under a name, or features_only."""
-    feature_cfg = dict(out_indices=(0, 1, 2, 3), feature_cls='getter')
-    return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, **kwargs)
+    """The StagedModel `cls` as timm creates its models: under a name, or features_only.
+
+    Args:
+        cls: the class.
+        name: of the model, and of its released weights.
+        pretrained: load these; they are fetched where `pretrained_cfg_overlay` names no others.
+        kwargs: of the model, and those of timm's `build_model_with_cfg`.
+    """
+    if pretrained:
+        overlay = dict(kwargs.pop('pretrained_cfg_overlay', None) or {})
+        if not overlay.keys() & {'file', 'url', 'state_dict', 'hf_hub_id'}:
+            overlay['file'] = str(fetch_pretrained(name))
+        kwargs['pretrained_cfg_overlay'] = overlay
+    return build_model_with_cfg(
+        cls,
+        name,
+        pretrained,
+        feature_cfg=dict(out_indices=(0, 1, 2, 3), feature_cls='getter'),
+        pretrained_filter_fn=_as_own,
+        **kwargs,
+    )
 
 
-def _rename_released_keys(
+def _as_own(state_dict: dict[str, Tensor], model: StagedModel) -> dict[str, Tensor]:
+    """A file's entries under the model's own names, before timm looks for the head among them."""
+    _rename_keys(model, state_dict, '')
+    return state_dict
+
+
+def _rename_keys(
     module: StagedModel, state_dict: dict[str, Tensor], prefix: str, *args: Any
 ) -> None:
+    """Let `load_state_dict` take released files and those of this project's trainings."""
+    around = 'backbone.'
+    if not prefix and all(name.startswith(around) for name in state_dict):
+        for name in list(state_dict):
+            state_dict[name.removeprefix(around)] = state_dict.pop(name)
     module.rename_released_keys_(state_dict, prefix)
 
 

@@ -21,4 +21,5 @@ def rename_keys_(state_dict: dict[str, Tensor], prefix: str = '') -> None:
             value = value.flatten(0, 1)
         elif re.search(r'(_proj|_projs|\.fc\d)\.weight$', own) and value.shape[2:].numel() == 1:
             value = value.flatten(1)
-        state_dict[prefix + own] = value
+        # Of two entries that come to one name the second keeps its own, which no model has.
+        state_dict[name if prefix + own in state_dict else prefix + own] = value

@@ -1,22 +1,16 @@
 """Released weights, downloaded by name: a file appears whole and checked, or not at all."""
 
 import difflib
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-import torch
-
-from ..engine.errors import CheckpointError, UsageError
-from ..engine.files import atomic, file_sha256
+from ..engine.downloads import cache, download
+from ..engine.errors import UsageError
+from ..engine.files import file_sha256
+from ..engine.loading import pretrained_source
 from ..engine.weights import read_checkpoint
-from .metafiles import Model, Release, released
-
-TIMEOUT = 60  # seconds without an answer; Python's own is none
+from .metafiles import Model, Release, models, released
 
 
 @dataclass(frozen=True)
@@ -49,32 +43,41 @@ def fetch(name: str, folder: Path, zoo: list[Model]) -> Fetched:
     path = folder / release.checkpoint.name
     if path.exists():
         read_checkpoint(path, release.sha256)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        _download(release, path)
+    download(
+        release.url,
+        path,
+        f'fetch it where there is one by `python tools/fetch.py {name}` and copy it to {path}',
+        check=lambda file: read_checkpoint(file, release.sha256),
+    )
     return Fetched(path, file_sha256(path), release.sha256 is not None)
 
 
-def _download(release: Release, path: Path) -> None:
-    with atomic(path) as file, _timeout():
-        try:
-            torch.hub.download_url_to_file(release.url, str(file), progress=True)
-        except (OSError, HTTPException) as error:
-            raise CheckpointError(
-                f'{release.url} cannot be fetched ({error}): check the connection, or download it '
-                f'by hand to {path}.'
-            ) from None
-        try:
-            read_checkpoint(file, release.sha256)
-        except CheckpointError as error:
-            raise CheckpointError(str(error).replace(str(file), release.url)) from None
+def fetch_pretrained(name: str) -> Path:
+    """The released weights of a name, such as 'mila_tiny', in torch.hub's folder of checkpoints.
+
+    Raises:
+        UsageError, CheckpointError: as `fetch`.
+    """
+    return fetch(name, cache(), models()).path
 
 
-@contextmanager
-def _timeout() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+def pretrained(init_cfg: Any) -> tuple[str, str | None] | None:
+    """As `engine.loading.pretrained_source`, where `checkpoint` may be the name of a release.
+
+    Those weights are fetched. Of a released file, by its name or where the configs look for it, the
+    digest is compared as soon as the metafile has one.
+
+    Raises:
+        ValueError, CheckpointError: as `pretrained_source` and `fetch`.
+    """
+    source = pretrained_source(init_cfg)
+    if source is None:
+        return None
+    checkpoint, sha256 = source
+    releases = [cast(Release, model.release) for model in released(models()).values()]
+    for release in releases:
+        if checkpoint == release.name and not Path(checkpoint).exists():
+            return str(fetch_pretrained(release.name)), sha256 or release.sha256
+        if checkpoint == str(release.checkpoint):
+            return checkpoint, sha256 or release.sha256
+    return source

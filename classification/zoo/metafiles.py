@@ -12,6 +12,7 @@ model-index form, with these keys besides:
   (where and how it was measured here).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -267,7 +268,10 @@ def _result(entry: dict[str, Any], families: dict[str, Collection]) -> Result:
 
 
 def _release(entry: dict[str, Any]) -> Release:
-    return Release(entry.pop('Weights'), Path(entry.pop('Checkpoint')), entry.pop('SHA256'))
+    sha256 = entry.pop('SHA256')
+    if sha256 is not None and not re.fullmatch('[0-9a-f]{64}', str(sha256)):
+        raise KeyError('SHA256 (64 hexadecimal digits in quotes, or null)')
+    return Release(entry.pop('Weights'), Path(entry.pop('Checkpoint')), sha256)
 
 
 def _refuse(rest: dict[str, Any]) -> None:

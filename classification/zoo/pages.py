@@ -35,7 +35,9 @@ is set for; with another number of GPUs or images the learning rate of a classif
 
 Weights with a name are fetched to where the configs expect them by `python tools/fetch.py NAME`.
 Detectors and segmentors start from them; from another file with
-`--cfg-options model.backbone.init_cfg.checkpoint=PATH`. Swin's are downloaded by OpenMMLab's Swin.
+`--cfg-options model.backbone.init_cfg.checkpoint=PATH`, from random weights with
+`model.backbone.init_cfg=None`. Swin's are downloaded by OpenMMLab's Swin. What is refused, and how
+to pin a file's digest: [checkpoints](checkpoints.md).
 """
 _BLOCK = re.compile(r'(<!-- table: ([\w -]+) -->\n)(.*?)(<!-- end of table -->)', re.DOTALL)
 

@@ -2,7 +2,7 @@
 
     python tools/train.py configs/classification/mila-t_finetune-384.py
 
-The data are data/own/{train,val}/CLASS/NAME.jpeg; docs/finetuning.md goes through it. A start that
+The data are data/own/{train,val}/CLASS/NAME.jpeg; docs/own-images/classify.md goes through it. A start that
 is not tuned.
 """
 

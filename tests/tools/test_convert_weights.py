@@ -61,6 +61,8 @@ def test_timm_reads_the_file_with_the_same_logits(target, name, convert, officia
     logits = timm_logits(name, oracle['input'], num_classes=10, **NANO)
     torch.testing.assert_close(logits, oracle['logits'], rtol=1e-5, atol=1e-6)
     name = Path(name)
+    Path('usual').touch()
+    assert name.stat().st_mode == Path('usual').stat().st_mode
     assert sorted(name.parent.glob('*a.*')) == [name, name.with_name(f'{name.name}.json')]
 
 

@@ -31,7 +31,7 @@ def test_a_file_that_is_there_is_checked_and_named(tool, capfd):
     'name, message',
     [
         ('mila_tinny', 'No released weights are called mila_tinny: did you mean mila_tiny'),
-        ('mila_tiny', 'checkpoints/mila_tiny.pth is truncated or not a checkpoint'),
+        ('mila_tiny', 'checkpoints/mila_tiny.pth is truncated, damaged or not a checkpoint'),
     ],
 )
 def test_what_fails_is_one_sentence(tool, name, message, capfd):

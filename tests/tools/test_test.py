@@ -169,9 +169,12 @@ def refused(path):
     [
         (lambda path: None, 'Checkpoint model.pth does not exist'),
         (lambda path: path.write_text('<html>Not found</html>'), 'model.pth is a web page'),
-        (lambda path: path.write_bytes(b'PK\x03\x04 half'), 'model.pth is truncated or not'),
+        (
+            lambda path: path.write_bytes(b'PK\x03\x04 half'),
+            'model.pth is truncated, damaged or not',
+        ),
         (other_size, 'model.pth [state_dict] does not fit EncoderDecoder'),
-        (refused, 'model.pth holds eval, which may run code'),
+        (refused, 'model.pth holds eval, which is not plain data'),
     ],
 )
 def test_a_wrong_checkpoint_is_one_sentence(make, expected, fails, here):

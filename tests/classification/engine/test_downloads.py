@@ -86,3 +86,14 @@ def test_bad_downloads_are_not_kept(site, save):
 def test_unreachable_addresses(site):
     assert_refused(f'{site.url}/none.pth', r'could not be downloaded \(HTTP Error 404')
     assert_refused('http://127.0.0.1:9/a.pth', r'could not be downloaded \(.*refused')
+
+
+@pytest.mark.parametrize('url', ['http://[::1', 'http://[x]/a.pth', 'http:///a.pth', 'https://'])
+def test_what_is_no_address(site, url):
+    assert_refused(url, 'is no address|could not be downloaded')
+
+
+def test_long_addresses(site):
+    with pytest.raises(CheckpointError, match='could not be downloaded') as caught:
+        read_weights(f'{site.url}/{"x" * 5000}.pth')
+    assert len(str(caught.value)) < 2000

@@ -41,6 +41,46 @@ def test_classes_come_from_the_checkpoint_else_from_the_config(here):
         find_classes(cfg, read_weights('plain.pth'))
 
 
+@pytest.mark.parametrize(
+    'meta',
+    [
+        {'dataset_meta': {'classes': ('a',)}},
+        {'dataset_meta': {'classes': 'abc'}},
+        {'dataset_meta': {'classes': [1, 2, 3]}},
+        {'dataset_meta': {'classes': torch.zeros(0)}},
+        {'dataset_meta': {'classes': 3}},
+    ],
+    ids=['too few', 'text', 'numbers', 'tensor', 'number'],
+)
+def test_names_of_classes_that_cannot_be_right(here, meta):
+    cfg = load_config(FIXTURES / 'classification.py')
+    torch.save({'meta': meta, 'state_dict': {'x': torch.zeros(1)}}, 'own.pth')
+    with pytest.raises(
+        UsageError, match=r'own.pth .state_dict. has .*, the model of .* scores 10: give'
+    ):
+        find_classes(cfg, read_weights('own.pth'))
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [None, [], 'x', {'dataset_meta': []}, {'dataset_meta': 'classes'}],
+    ids=repr,
+)
+def test_what_says_nothing_of_the_classes(here, meta):
+    cfg = load_config(FIXTURES / 'classification.py')
+    cfg.test_dataloader.dataset.metainfo = dict(classes=list('abcdefghij'))
+    torch.save({'meta': meta, 'state_dict': {'x': torch.zeros(1)}}, 'own.pth')
+    assert len(find_classes(cfg, read_weights('own.pth'))[0]) == 10
+
+
+@pytest.mark.parametrize('palette', ['abc', [1, 2], [(1, 2)] * 10, [(1, 2, 300)] * 10, 7])
+def test_palettes_that_are_none(here, palette):
+    cfg = load_config(FIXTURES / 'classification.py')
+    meta = {'dataset_meta': {'classes': list('abcdefghij'), 'palette': palette}}
+    torch.save({'meta': meta, 'state_dict': {'x': torch.zeros(1)}}, 'own.pth')
+    assert len(set(find_classes(cfg, read_weights('own.pth'))[1])) == 10
+
+
 @pytest.fixture
 def predictor(trained, here):
     """A function: task -> a Predictor of its short training."""

@@ -91,3 +91,72 @@ def test_announced_differences_are_allowed_and_said(save, lines):
     load_weights(model, save(nano(1, num_classes=0).state_dict()), missing=['head.'])
     assert lines[-1].endswith('; not in the file, initialised: head')
     torch.testing.assert_close(model.head.weight, kept)
+
+
+def changed(name, value, state=STATE):
+    return {**state, name: value}
+
+
+WEIGHT = STATE[FIRST]
+COUNTER = 'patch_embed.conv1.norm.num_batches_tracked'
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')  # prototypes, says torch
+@pytest.mark.parametrize(
+    'make, kind',
+    [
+        (lambda weight: weight.to_sparse(), 'sparse'),
+        (lambda weight: weight.flatten(1).to_sparse_csr(), 'sparse'),
+        (lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8), 'quantised'),
+        (lambda weight: weight.to('meta'), r'meta \(without content\)'),
+        (lambda weight: torch.nested.nested_tensor(list(weight)), 'nested'),
+    ],
+    ids=['sparse', 'csr', 'quantised', 'meta', 'nested'],
+)
+def test_tensors_that_are_no_arrays_of_numbers(save, make, kind):
+    path = save(changed(FIRST, make(WEIGHT)))
+    assert_refused(path, f'has {FIRST} as a {kind} tensor: save it as an ordinary')
+
+
+@pytest.mark.parametrize(
+    'name, value, said',
+    [
+        (FIRST, WEIGHT.to(torch.complex64), 'complex64, the model has float32'),
+        (FIRST, WEIGHT.to(torch.int64), 'int64, the model has float32'),
+        (FIRST, WEIGHT > 0, 'bool, the model has float32'),
+        (COUNTER, torch.tensor(0.5), 'float32, the model has int64'),
+        (COUNTER, torch.tensor(True), 'bool, the model has int64'),
+    ],
+    ids=['complex', 'integer', 'bool', 'fraction', 'truth'],
+)
+def test_another_kind_of_numbers(save, name, value, said):
+    path = save(changed(name, value))
+    assert_refused(path, rf'1 of another kind \({name} is {said}\)')
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf'), 1e300])
+def test_values_that_are_not_finite(save, value):
+    weight = WEIGHT.double()
+    weight.view(-1)[-1] = value  # 1e300 is infinite in the model's single precision
+    path = save(changed(FIRST, weight))
+    said = rf'not finite \(NaN or infinite\) in 1 of its {len(STATE)} tensors \({FIRST}\): its tr'
+    assert_refused(path, said)
+
+
+def test_values_that_are_not_loaded_may_be_anything(save):
+    state = {**prefixed('backbone.'), 'neck.weight': torch.tensor([float('nan')])}
+    assert_loads(save(state))
+
+
+@pytest.mark.parametrize('wrapper', ['module.', '_orig_mod.'])
+def test_names_that_are_one_without_their_prefix(save, wrapper):
+    path = save({FIRST: WEIGHT, **prefixed(wrapper)})
+    assert_refused(path, f'has two entries for {FIRST}, with and without a prefix')
+
+
+def test_names_in_messages_are_printable(save, lines):
+    path = save({**STATE, 'a\nb\x1b[31m' + 'x' * 10_000: WEIGHT})
+    said = assert_refused(path, r'a\\nb\\x1b\[31mxxx')
+    assert len(said) < 1500
+    load_weights(nano(), path, unexpected=['a'])
+    assert lines[-1].isprintable() and len(lines[-1]) < 1500

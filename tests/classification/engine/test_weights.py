@@ -168,7 +168,7 @@ def test_code_is_refused_and_not_run(save, tmp_path):
 
     for kwargs in ({}, dict(_use_new_zipfile_serialization=False)):
         path = save({'model': STATE, 'config': Code()}, **kwargs)
-        assert_refused(path, r'holds (posix|nt)\.system, which may run code: refused')
+        assert_refused(path, r'holds (posix|nt)\.system, which is not plain data: refused')
     for protocol in (2, pickle.HIGHEST_PROTOCOL):
         path.write_bytes(pickle.dumps(Code(), protocol=protocol))
         assert_refused(path, 'file.pth')
@@ -187,17 +187,21 @@ def test_other_callables_are_refused(save, reduced):
 
 
 def test_a_whole_pickled_model_is_refused(save):
-    assert_refused(save(nano()), r'holds classification\.models\.mila\.MILA, which may run code')
+    assert_refused(
+        save(nano()), r'holds classification\.models\.mila\.MILA, which is not plain data'
+    )
 
 
 def test_unknown_classes_are_refused_by_name(save):
     thing = type('Thing', (), {'__module__': 'some.package'})
     with provided('some.package', thing):
         path = save({'model': STATE, 'config': thing()})
-    assert_refused(path, r'holds some\.package\.Thing, which may run code: refused; save its tens')
+    assert_refused(
+        path, r'holds some\.package\.Thing, which is not plain data: refused; save its tens'
+    )
 
 
-TRUNCATED = 'is truncated or not a checkpoint: download or save it again'
+TRUNCATED = 'is truncated, damaged or not a checkpoint: download or save it again'
 WEB_PAGE = 'is a web page, not a checkpoint: download the file behind its link'
 
 

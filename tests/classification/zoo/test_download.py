@@ -105,8 +105,8 @@ def test_a_known_digest_is_compared(get, sentence):
     [
         (b'<!DOCTYPE html><html>Sign in</html>', None, '/f/?dl=1 is a web page, not a checkpoint'),
         (b'', None, '/f/?dl=1 is empty'),
-        (CONTENT, 1000, '/f/?dl=1 is truncated or not a checkpoint'),
-        (None, None, '/f/?dl=1 cannot be fetched (HTTP Error 404'),
+        (CONTENT, 1000, '/f/?dl=1 is truncated, damaged or not a checkpoint'),
+        (None, None, '/f/?dl=1 could not be downloaded (HTTP Error 404'),
     ],
 )
 def test_what_is_no_checkpoint_is_not_kept(content, cut, message, site, sentence):
@@ -116,8 +116,8 @@ def test_what_is_no_checkpoint_is_not_kept(content, cut, message, site, sentence
 
 def test_an_unreachable_host(sentence):
     said = sentence(url='http://127.0.0.1:9/x.pth')
-    assert said.startswith('http://127.0.0.1:9/x.pth cannot be fetched (')
-    assert said.endswith('or download it by hand to w/x_tiny.pth.')
+    assert said.startswith('http://127.0.0.1:9/x.pth could not be downloaded (')
+    assert said.endswith('by `python tools/fetch.py x_tiny` and copy it to w/x_tiny.pth.')
 
 
 def test_a_wrong_name(sentence):

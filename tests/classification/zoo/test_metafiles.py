@@ -193,6 +193,8 @@ def test_an_entry_is_read_whole(read):
         ('Source: Y', 'Source: Y, Measured: here', 'Source or Measured'),
         ('Source: Y', 'Source: Y, Published: true', 'Published is .* unknown'),
         ('Checkpoint: checkpoints/x_tiny.pth', '', 'Checkpoint is missing'),
+        ('SHA256: null', 'SHA256: 0123', 'x-t: SHA256 .64 hexadecimal digits in quotes, or null.'),
+        ('SHA256: null', "SHA256: 'abc'", 'x-t: SHA256 .64 hexadecimal digits in quotes, or null.'),
     ],
 )
 def test_a_wrong_entry_is_an_error_that_names_it(read, old, new, message):

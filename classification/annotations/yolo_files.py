@@ -176,10 +176,8 @@ def _images_of(entry: str, base: Any, file: Path, images: FileNames) -> list[Pat
         for name in (entry, tail):
             place = folder / name
             try:
-                if (
-                    place.resolve() in file.resolve().parents
-                    and place.resolve() != file.parent.resolve()
-                ):
+                fixed = Path(str(place).partition('*')[0], '.').resolve()
+                if fixed in file.resolve().parents[1:]:
                     continue  # it is above the data: not what is meant, and perhaps the whole disk
                 if place.is_file() and place.suffix.lower() == '.txt':
                     return _listed_images(place, folder, images)

@@ -130,6 +130,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
         "divide x by the image's width and y by its height; it is left out",
     ),
     'split without images': (DOUBTFUL, 'correct the path or remove the entry'),
+    'difficult that is neither 0 nor 1': (DOUBTFUL, _LEFT_OUT),
     'angle that is no number': (DOUBTFUL, _LEFT_OUT),
     'several images of one name': (DOUBTFUL, 'keep the one that was labelled'),
     'object without a class': (DOUBTFUL, _LEFT_OUT),

@@ -37,7 +37,10 @@ def files_below(root: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(filter(_is_meant, folders))
-        yield from (Path(folder, name) for name in sorted(filter(_is_meant, names)))
+        for name in sorted(filter(_is_meant, names)):
+            file = Path(folder, name)
+            if file.is_file():  # no pipe, which would be waited for, and no broken link
+                yield file
 
 
 def _is_meant(name: str) -> bool:

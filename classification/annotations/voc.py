@@ -17,7 +17,7 @@ from .gathering import Gathering
 from .objects import Drawn, box_object, numbers
 from .parsing import Unreadable, read_text, read_xml
 from .records import AnnotatedImage, Annotations
-from .shapes import shorten
+from .shapes import Unusable, shorten
 from .tree import SPLIT_NAMES, relative, split_of
 
 
@@ -109,12 +109,15 @@ def _read_file(
                 f'object {index}',
                 element.findtext('name'),
                 partial(_draw, element, image),
-                crowd=element.findtext('difficult', '0').strip() not in ('0', '', 'false'),
+                crowd=element.findtext('difficult', '0').strip() == '1',
             )
 
 
 def _draw(element: Element, image: AnnotatedImage) -> Drawn:
     assert image.size
+    difficult = element.findtext('difficult', '0').strip()
+    if difficult not in ('0', '1'):
+        raise Unusable('difficult that is neither 0 nor 1', shorten(difficult))
     sides = [element.findtext(f'bndbox/{side}') for side in ('xmin', 'ymin', 'xmax', 'ymax')]
     corners = numbers(sides, 'box that is not four numbers')
     return box_object([corner - 1 for corner in corners], image.size)

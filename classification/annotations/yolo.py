@@ -99,14 +99,15 @@ def is_label_file(file: Path) -> bool:
     """Whether a text file holds labels, by its first line; an empty one is of an image too."""
     if file.suffix.lower() != '.txt' or file.name.lower() in NAME_FILES:
         return False
-    if file.parent.name.lower() == 'labels':
+    if 'labels' in (file.parent.name.lower(), file.parent.parent.name.lower()):
         return True
     try:
         with file.open('rb') as stream:
             head = stream.read(4096)
     except OSError:
         return True
-    lines = head.decode('utf-8', 'replace').removeprefix('\ufeff').splitlines()
+    encoding = 'utf-16' if head.startswith((b'\xff\xfe', b'\xfe\xff')) else 'utf-8-sig'
+    lines = head.decode(encoding, 'replace').splitlines()
     first = next((line for line in lines if line.strip()), None)
     return first is None or is_label_line(first)
 

@@ -181,13 +181,14 @@ def _images_of(entry: str, base: Any, file: Path, images: FileNames) -> list[Pat
                     and place.resolve() != file.parent.resolve()
                 ):
                     continue  # it is above the data: not what is meant, and perhaps the whole disk
-                if place.is_dir():
-                    return [path for path in files_below(place) if is_image(path)]
                 if place.is_file() and place.suffix.lower() == '.txt':
                     return _listed_images(place, folder, images)
                 if '*' in name:
-                    found = sorted(map(Path, glob.glob(str(place), recursive=True)))
-                    return [path for path in found if is_image(path)]
+                    files = sorted(map(Path, glob.glob(str(place), recursive=True)))
+                else:
+                    files = [*files_below(place)]
+                if found := [path for path in files if is_image(path)]:
+                    return found
             except (OSError, ValueError, RuntimeError):  # a name that no file can have
                 continue
     return None

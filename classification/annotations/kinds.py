@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     'same image twice': (DOUBTFUL, 'remove one of them'),
     'same image in two splits': (DOUBTFUL, 'keep it in one split: its score is not to be trusted'),
     'same image with two labels': (DOUBTFUL, 'keep the right one'),
+    'nearly the same image twice': (HARMLESS, 'remove one of them'),
     'nearly the same image in two splits': (DOUBTFUL, 'keep both in one split'),
     # Classes
     'class without a name or number': (FATAL, 'give each class an id and a name'),

@@ -1,7 +1,7 @@
 """Checks of a config's data before anything is built; frameworks leave them out or do them late."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +36,42 @@ def check_data(cfg: Config, *splits: str) -> None:
         return
     task = task_of(cfg)
     for split in splits:
-        loader = cfg.get(f'{split}_dataloader')
-        if loader is None:
-            continue
-        with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
-            for dataset in leaf_datasets(loader['dataset']):
-                folders, ann_file = dataset_paths(dataset)
-                for path in (*folders, *filter(None, [ann_file])):
-                    require(path)
-                cls = registry.get(dataset['type'])
-                _check_classes(cfg, dataset, cls)
-                task.check_dataset(dataset, cls, cfg, split)
+        for dataset, cls in _datasets(cfg, split):
+            _check_classes(cfg, dataset, cls)
+            task.check_dataset(dataset, cls, cfg, split)
         evaluators = cfg.get(f'{split}_evaluator') or []
         for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if evaluator.get('ann_file'):
                 require(evaluator['ann_file'])
+
+
+def read_data(cfg: Config) -> list[Any]:
+    """What the task of a config reads of its datasets, each once; see `Task.read_annotations`.
+
+    Raises:
+        DataError: a file or folder is missing, or cannot be read at all.
+    """
+    seen: list[Mapping[str, Any]] = []
+    found = []
+    for split in ('train', 'val', 'test'):
+        for dataset, cls in _datasets(cfg, split):
+            if dataset not in seen:  # most configs test on the data that they validate with
+                seen.append(dataset)
+                found.append(task_of(cfg).read_annotations(dataset, cls, split))
+    return [annotations for annotations in found if annotations is not None]
+
+
+def _datasets(cfg: Config, split: str) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    """(config, class) of each dataset of a split, whose files are there."""
+    loader = cfg.get(f'{split}_dataloader')
+    if loader is None:
+        return
+    with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
+        for dataset in leaf_datasets(loader['dataset']):
+            folders, ann_file = dataset_paths(dataset)
+            for path in (*folders, *filter(None, [ann_file])):
+                require(path)
+            yield dataset, registry.get(dataset['type'])
 
 
 def _check_classes(cfg: Config, dataset: Mapping[str, Any], cls: Any) -> None:

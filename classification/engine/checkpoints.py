@@ -185,6 +185,8 @@ class CheckpointedRunner(ScheduledRunner):
         super().load_or_resume()
         if isinstance(self._load_from, Weights):
             self._load_from = None  # their memory is free again
-        if isinstance(self._train_loop, BaseLoop):
+        # A complete config that lies in the work dir already keeps its comments.
+        own = self.cfg.filename and Path(self.cfg.filename).parent.samefile(self.work_dir)
+        if isinstance(self._train_loop, BaseLoop) and not own:
             super().dump_config()
         self._has_begun = True

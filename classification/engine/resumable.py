@@ -87,6 +87,7 @@ def _forms(checkpoint: Mapping[str, Any]) -> dict[str, bool]:
     return {
         'meta': isinstance(meta, dict),
         **{f'meta.{name}': type(n) is int and n >= 0 for name, n in counts.items()},
+        'meta.division': not isinstance(meta, dict) or isinstance(meta.get('division', {}), dict),
         'state_dict': is_state_dict(checkpoint['state_dict']),
         'ema_state_dict': is_state_dict(checkpoint.get('ema_state_dict', checkpoint['state_dict'])),
         'message_hub': all(

@@ -5,11 +5,17 @@ checkpoints is widened (`engine/safe_globals.py`), and mmcv and MMEngine are giv
 (`stand_ins.py`). Neither the Runner nor the command line is loaded.
 """
 
+import os
+from typing import TYPE_CHECKING
+
 from . import backbones, classifier, datasets, evaluation, hooks, models, optim, stand_ins
 from .engine import precision
 from .engine.task import register_task
 from .task import Classification
 from .visualization import curves
+
+if TYPE_CHECKING:
+    from .engine.inference import Predictor
 
 __all__ = [
     'backbones',
@@ -18,6 +24,7 @@ __all__ = [
     'datasets',
     'evaluation',
     'hooks',
+    'load',
     'models',
     'optim',
     'precision',
@@ -25,3 +32,17 @@ __all__ = [
 ]
 
 register_task('mmengine', Classification())
+
+
+def load(
+    path: str | os.PathLike, device: str | None = None, precision: str = 'fp32'
+) -> 'Predictor':
+    """A trained classifier, which gives `results.Scores`.
+
+    Args:
+        path: a work dir, or a checkpoint beside which its config stands.
+        device, precision: as `Predictor`.
+    """
+    from .engine.inference import load_predictor  # which loads much that training does without
+
+    return load_predictor(path, 'mmengine', device=device, precision=precision)

@@ -1,7 +1,6 @@
 """Segmentation's answers to the engine."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from classification.results import ClassMap
 from classification.visualization.drawing import Colour, draw_text
 
 from . import checks
+from .formats import Pixels
 from .results import PaletteMaps
 
 
@@ -25,6 +25,8 @@ class Segmentation(Task):
 
     count_shape = (512, 2048)
     image_keys = ('img_path', 'seg_map_path')
+    formats = {'png': PaletteMaps, 'csv': Pixels}
+    can_merge = True
 
     check_sample = staticmethod(checks.check_sample)
 
@@ -41,9 +43,6 @@ class Segmentation(Task):
             return draw_text(image, [])
         labels = sample.gt_sem_seg.data[0].cpu().numpy()
         return ClassMap(image, classes, palette, labels).draw()
-
-    def results_writer(self, out: Path, classes: Sequence[str]) -> PaletteMaps:
-        return PaletteMaps(out)
 
     def noise_batch(
         self,

@@ -100,7 +100,10 @@ class LabelmeFiles:
 
 
 def polygons(found: Instances, i: int) -> list[np.ndarray]:
-    """Outlines (N, 2) of the parts of an instance's mask; without masks its box's two corners."""
+    """Outlines (N, 2) of the parts of an instance's mask; without masks its box's two corners.
+
+    Holes, which neither format can say, are filled.
+    """
     if found.cut_masks is None:
         return [found.boxes[i].reshape(2, 2).astype(float)]
     mask = found.cut_masks[i]

@@ -55,8 +55,9 @@ def load_predictor(
     cfg = load_config(config)
     found = cfg.get('default_scope', 'mmengine')
     if scope not in (None, found):
-        names = dict(mmengine='classification', mmdet='detection', mmseg='segmentation')
-        raise UsageError(f'{path} is a model of another task: use {names.get(found, found)}.load.')
+        raise UsageError(
+            f'{path} is a model of the scope {found}, not {scope}: load it with its own package.'
+        )
     return Predictor(cfg, checkpoint, **options)
 
 

@@ -5,13 +5,13 @@ Files, folders and globs; addresses (http, https); the frames of videos and of a
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import cv2
@@ -86,7 +86,7 @@ def find_sources(patterns: Sequence[str]) -> Found:
     files = [p for p in patterns if p not in addresses and p not in videos]
     images, skipped = find_images(files)
     images += [
-        Source(address, Path(f'{i:03d}-{Path(urlsplit(address).path).stem or "image"}'))
+        Source(address, Path(f'{i:03d}-{Path(re.split("[?#]", address)[0]).stem}'))
         for i, address in enumerate(addresses, start=1)
     ]
     opened = [(video, _open_video(video)) for video in videos]

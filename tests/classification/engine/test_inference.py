@@ -168,7 +168,7 @@ def test_three_lines_of_python(task, trained, here, capsys):
 
 
 def test_a_model_of_another_task_is_refused(trained, here):
-    with pytest.raises(UsageError, match='is a model of another task: use detection.load'):
+    with pytest.raises(UsageError, match='is a model of the scope mmdet, not mmseg: load it with'):
         segmentation.load(trained('detection'))
     with pytest.raises(UsageError, match='precision is one of fp32, bf16, fp16'):
         detection.load(trained('detection'), precision='int8')

@@ -5,12 +5,18 @@ checkpoints is widened (`engine/safe_globals.py`), and mmcv and MMEngine are giv
 (`stand_ins.py`). Neither the Runner nor the command line is loaded.
 """
 
+import os
+from typing import TYPE_CHECKING
+
 from . import backbones, classifier, datasets, evaluation, hooks, models, optim, stand_ins
 from .engine import early_stopping, precision
 from .engine.task import register_task
 from .finetuning import classify
 from .task import Classification
 from .visualization import curves
+
+if TYPE_CHECKING:
+    from .engine.inference import Predictor
 
 __all__ = [
     'backbones',
@@ -21,6 +27,7 @@ __all__ = [
     'early_stopping',
     'evaluation',
     'hooks',
+    'load',
     'models',
     'optim',
     'precision',
@@ -28,3 +35,17 @@ __all__ = [
 ]
 
 register_task('mmengine', Classification())
+
+
+def load(
+    path: str | os.PathLike, device: str | None = None, precision: str = 'fp32'
+) -> 'Predictor':
+    """A trained classifier, which gives `results.Scores`.
+
+    Args:
+        path: a work dir, or a checkpoint beside which its config stands.
+        device, precision: as `Predictor`.
+    """
+    from .engine.inference import load_predictor  # which loads much that training does without
+
+    return load_predictor(path, 'mmengine', device=device, precision=precision)

@@ -16,6 +16,7 @@ from .classifier import ImageClassifier
 from .datasets.transforms import ReadImage
 from .engine.dataset_configs import leaf_datasets
 from .engine.json_files import JsonLines
+from .engine.table_files import Table
 from .engine.task import Task
 from .engine.weights import Weights
 from .hooks import AveragedScoreHook
@@ -23,10 +24,41 @@ from .results import Scores
 from .visualization.drawing import Colour, draw_text
 
 
+class BestClasses:
+    """results.json: the best classes of each image; until `finish`, a line each in results.jsonl.
+
+    Args: as `engine.task.ResultsWriter`.
+    """
+
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
+        self.lines = JsonLines(out / 'results.jsonl')
+
+    def add(self, file_name: str, name: Path, result: Scores) -> None:
+        """Take the scores of an image."""
+        best = [{'class': name, 'score': round(score, 5)} for name, score in result.best()]
+        self.lines.add({'file_name': file_name, 'best': best})
+
+    def finish(self) -> None:
+        """Put the lines together as one file."""
+        self.lines.replace_by(self.lines)
+
+
+class BestClass(Table):
+    """results.csv: the best class of each image and its score."""
+
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
+        super().__init__(out, classes, score_thr)
+        self.columns = ['class', 'score']
+
+    def row(self, result: Scores) -> tuple[str, float]:
+        return result.best(1)[0]
+
+
 class Classification(Task):
     """Classifiers, whose predictions are dicts of `scores` (num_classes,)."""
 
     count_shape = (224, 224)
+    formats = {'json': BestClasses, 'csv': BestClass}
 
     def prepare_evaluation(
         self, cfg: Config, input_size: int | None = None, crop_pct: float | None = None
@@ -73,9 +105,6 @@ class Classification(Task):
         lines = [f'truth: {classes[int(sample["target"])]}'] if 'target' in sample else []
         return draw_text(image, lines)
 
-    def results_writer(self, out: Path, classes: Sequence[str]) -> 'BestClasses':
-        return BestClasses(out)
-
     def analyst(self, runner: Any, score_thr: float = 0.3) -> ClassAnalyst:
         return ClassAnalyst(runner.test_dataloader.dataset)
 
@@ -90,26 +119,6 @@ class Classification(Task):
         """[images (B, 3, H, W), classes (B,)]."""
         classes = cast(ImageClassifier, model).num_classes
         return [torch.randn(batch, 3, *size), torch.arange(batch) % classes]
-
-
-class BestClasses:
-    """results.json: the best classes of each image; until `finish`, a line each in results.jsonl.
-
-    Args:
-        out: folder of the file.
-    """
-
-    def __init__(self, out: Path):
-        self.lines = JsonLines(out / 'results.jsonl')
-
-    def add(self, file_name: str, name: Path, result: Scores) -> None:
-        """Take the scores of an image."""
-        best = [{'class': name, 'score': round(score, 5)} for name, score in result.best()]
-        self.lines.add({'file_name': file_name, 'best': best})
-
-    def finish(self) -> None:
-        """Put the lines together as one file."""
-        self.lines.replace_by(self.lines)
 
 
 def _is_classifier(cfg: Any) -> bool:

@@ -40,12 +40,12 @@ class CocoResults:
 
     Until `finish`, results.jsonl has a line per image.
 
-    Args:
-        out: folder of the file.
-        classes: names; category ids are their positions, from 1.
+    Category ids are positions in the classes, from 1. All instances are written, with scores.
+
+    Args: as `engine.task.ResultsWriter`.
     """
 
-    def __init__(self, out: Path, classes: Sequence[str]):
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
         self.lines = JsonLines(out / 'results.jsonl')
         self.categories = [{'id': i, 'name': name} for i, name in enumerate(classes, start=1)]
         self.annotations = 0

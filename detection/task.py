@@ -1,7 +1,6 @@
 """Detection's answers to the engine."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from classification.visualization.drawing import Colour, draw_text
 
 from . import checks, counting
 from .analysis.analyst import DetectionAnalyst
+from .formats import Counts, LabelmeFiles, YoloFiles
 from .results import CocoResults, to_instances
 
 
@@ -23,6 +23,8 @@ class Detection(Task):
     count_shape = (800, 1280)
     training_forwards = None  # it trains on other proposals than it tests
     image_keys = ('img_path', 'seg_map_path')
+    formats = {'coco': CocoResults, 'yolo': YoloFiles, 'labelme': LabelmeFiles, 'csv': Counts}
+    can_merge = True
 
     check_dataset = staticmethod(checks.check_dataset)
     read_annotations = staticmethod(checks.read_annotations)
@@ -53,9 +55,6 @@ class Detection(Task):
         if truth is None:
             return draw_text(image, [])
         return to_instances(image, truth, classes, palette).draw()
-
-    def results_writer(self, out: Path, classes: Sequence[str]) -> CocoResults:
-        return CocoResults(out, classes)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> DetectionAnalyst:
         return DetectionAnalyst(runner, score_thr)

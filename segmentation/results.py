@@ -1,5 +1,6 @@
 """Predicted maps of classes as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from classification.results import ClassMap
@@ -8,11 +9,10 @@ from classification.results import ClassMap
 class PaletteMaps:
     """masks/….png, one per image: of 8 bits with a palette, or of 16 bits for over 256 classes.
 
-    Args:
-        out: folder around masks/.
+    Args: as `engine.task.ResultsWriter`.
     """
 
-    def __init__(self, out: Path):
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
         self.out = out
 
     def add(self, file_name: str, name: Path, result: ClassMap) -> None:

@@ -1,7 +1,6 @@
 """Segmentation's answers to the engine."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from classification.visualization.drawing import Colour, draw_text
 
 from . import checks
 from .analysis import MapAnalyst
+from .formats import Pixels
 from .results import PaletteMaps
 
 
@@ -27,6 +27,8 @@ class Segmentation(Task):
 
     count_shape = (512, 2048)
     image_keys = ('img_path', 'seg_map_path')
+    formats = {'png': PaletteMaps, 'csv': Pixels}
+    can_merge = True
 
     check_dataset = staticmethod(checks.check_dataset)
     read_annotations = staticmethod(checks.read_annotations)
@@ -45,9 +47,6 @@ class Segmentation(Task):
             return draw_text(image, [])
         labels = sample.gt_sem_seg.data[0].cpu().numpy()
         return ClassMap(image, classes, palette, labels).draw()
-
-    def results_writer(self, out: Path, classes: Sequence[str]) -> PaletteMaps:
-        return PaletteMaps(out)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> MapAnalyst:
         return MapAnalyst(runner.test_dataloader.dataset)

@@ -45,14 +45,16 @@ def _exit(error: Exception | str) -> None:
     sys.exit(1)
 
 
-def config_parser(description: str, config: str | None = None) -> argparse.ArgumentParser:
+def config_parser(
+    description: str, config: str | None = None, metavar: str = 'CONFIG'
+) -> argparse.ArgumentParser:
     """A parser of what every tool takes: CONFIG, by default `config`, and --cfg-options."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     text = f'path of a config file{"; default: %(default)s" if config else ""}'
     parser.add_argument(
-        'config', metavar='CONFIG', help=text, nargs='?' if config else None, default=config
+        'config', metavar=metavar, help=text, nargs='?' if config else None, default=config
     )
     parser.add_argument(
         '--cfg-options',

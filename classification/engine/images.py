@@ -50,6 +50,34 @@ def read_image(source: ImageSource, name: str | os.PathLike | None = None) -> np
     return np.array(read_pil(source, name))  # a copy, which may be written to
 
 
+def to_image(value: Any) -> np.ndarray:
+    """What `read_image` gives, of a path, a file's content, or an image that is in memory already.
+
+    Args:
+        value: path, bytes, PIL image, numpy array (H, W), (H, W, 3) or (H, W, 4), RGB, or tensor
+            (3, H, W) or (1, H, W); of values as in files: bytes, 16 bits, or floats from 0 to 1.
+
+    Raises:
+        DataError: as `read_image`; an array of another shape.
+    """
+    if isinstance(value, (str, os.PathLike, bytes)):
+        return read_image(value)
+    if isinstance(value, Image.Image):
+        return np.array(to_rgb(_upright(value)))
+    shape = tuple(value.shape)
+    if hasattr(value, 'detach'):  # a tensor
+        value = value.detach().cpu().numpy()
+        value = np.moveaxis(value, 0, -1) if len(shape) == 3 and shape[0] in (1, 3) else None
+    elif len(shape) == 2:
+        value = value[..., None]
+    if value is None or value.ndim != 3 or value.shape[2] not in (1, 3, 4) or not value.size:
+        raise DataError(
+            f'An array of shape {shape} is no image: give (H, W, 3) in RGB, or a tensor (3, H, W).'
+        )
+    channels = [0, 0, 0] if value.shape[2] == 1 else [0, 1, 2]
+    return np.ascontiguousarray(to_uint8(value)[..., channels])
+
+
 def read_pil(source: ImageSource, name: str | os.PathLike | None = None) -> Image.Image:
     """What `read_image` gives, as a PIL image of mode RGB."""
     name = _name(source, name)

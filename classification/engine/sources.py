@@ -1,22 +1,33 @@
-"""Where images to predict come from: files, folders and globs, each with a name for its results."""
+"""Where images to predict come from, each with a name for its results.
+
+Files, folders and globs; addresses (http, https); the frames of videos and of a camera.
+"""
 
 import glob
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
+import cv2
 import numpy as np
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from .errors import UsageError
-from .images import read_image
+from .errors import DataError, UsageError
+from .images import read_image, to_image
+
+VIDEO_EXTENSIONS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
+_LARGEST_DOWNLOAD = 1 << 29  # bytes
 
 
 @dataclass(frozen=True)
 class Source:
-    """An image to predict.
+    """An image to predict, a file or an address.
 
     Attributes:
         file_name: what results call it.
@@ -28,7 +39,103 @@ class Source:
 
     def read(self) -> np.ndarray:
         """(H, W, 3) uint8, RGB, see `read_image`."""
+        if is_address(self.file_name):
+            return read_image(_download(self.file_name), self.file_name)
         return read_image(self.file_name)
+
+
+@dataclass(frozen=True)
+class Given(Source):
+    """An image that is there already, in any form that `to_image` takes."""
+
+    image: Any
+
+    def read(self) -> np.ndarray:
+        if isinstance(self.image, str) and is_address(self.image):
+            return read_image(_download(self.image), self.image)
+        return to_image(self.image)
+
+
+@dataclass
+class Found:
+    """What `find_sources` finds; an iterable of sources.
+
+    Attributes:
+        sources: one after another.
+        count: how many there are, about; None of a camera.
+        skipped: suffix -> number of the files in folders that are no images.
+    """
+
+    sources: Iterable[Source]
+    count: int | None
+    skipped: Counter[str]
+
+
+def find_sources(patterns: Sequence[str]) -> Found:
+    """The images that file names, folders, globs, addresses, videos and camera numbers name.
+
+    Args:
+        patterns: as of `find_images`; addresses; video files, whose frames are called
+            NAME/000001 and so on; the number of a camera, whose frames come until an interruption.
+
+    Raises:
+        UsageError: a pattern finds nothing, or a video or camera cannot be opened.
+    """
+    addresses = [pattern for pattern in patterns if is_address(pattern)]
+    videos = [p for p in patterns if _is_video(p) or p.isdecimal() and not os.path.exists(p)]
+    files = [p for p in patterns if p not in addresses and p not in videos]
+    images, skipped = find_images(files)
+    images += [
+        Source(address, Path(f'{i:03d}-{Path(re.split("[?#]", address)[0]).stem}'))
+        for i, address in enumerate(addresses, start=1)
+    ]
+    opened = [(video, _open_video(video)) for video in videos]
+    counts = [int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) for _, capture in opened]
+    endless = any(count <= 0 for count in counts)
+    frames = (frame for video, capture in opened for frame in _frames(video, capture))
+    return Found(chain(images, frames), None if endless else len(images) + sum(counts), skipped)
+
+
+def is_address(pattern: str) -> bool:
+    """Whether it is one that can be fetched, not a path."""
+    return pattern.startswith(('http://', 'https://'))
+
+
+def _is_video(pattern: str) -> bool:
+    return pattern.lower().endswith(VIDEO_EXTENSIONS) and os.path.isfile(pattern)
+
+
+def _open_video(video: str) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(int(video) if video.isdecimal() else video)
+    if not capture.isOpened():
+        what = f'Camera {video}' if video.isdecimal() else f'The video {video}'
+        raise UsageError(f'{what} cannot be opened: check it with another program.')
+    return capture
+
+
+def _frames(video: str, capture: cv2.VideoCapture) -> Iterator[Source]:
+    """The frames of a video as they come, turned as the file says."""
+    folder = Path(f'camera{video}' if video.isdecimal() else Path(video).stem)
+    for number in count(1):
+        there, frame = capture.read()
+        if not there:
+            break
+        name = folder / f'{number:06d}'
+        yield Given(f'{video}#{number}', name, frame[..., ::-1])
+    capture.release()
+
+
+def _download(address: str) -> bytes:
+    """Raises DataError where an address cannot be fetched."""
+    try:
+        with urlopen(address, timeout=30) as answer:
+            content = answer.read(_LARGEST_DOWNLOAD + 1)
+    except Exception as error:  # the library's are many, and a server can send anything
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+        raise DataError(f'{address} cannot be fetched ({reason}): check the address.') from None
+    if len(content) > _LARGEST_DOWNLOAD:
+        raise DataError(f'{address} is larger than 512 MB: fetch it by hand.')
+    return content
 
 
 def find_images(patterns: Iterable[str | os.PathLike]) -> tuple[list[Source], Counter[str]]:

@@ -24,7 +24,15 @@ from .weights import Weights
 
 
 class ResultsWriter(Protocol):
-    """Keeps the predictions of many images in files for programs."""
+    """Keeps the predictions of many images in files for programs.
+
+    Args:
+        out: folder of the files.
+        classes: their names.
+        score_thr: instances below it are left out of files that have no scores.
+    """
+
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float): ...
 
     def add(self, file_name: str, name: Path, result: Any) -> None:
         """Take an image's result, which is called `file_name` in files, and `name` as a file."""
@@ -55,12 +63,17 @@ class Task:
         training_forwards: FLOPs of a training step over those of a test-time forward, None where
             the two cannot be compared.
         image_keys: where a dataset's info of a sample has paths of images.
+        formats: name of a format of results, as --format takes it -> its writer; the first is the
+            default.
+        can_merge: whether results of an image's tiles can be merged to one.
         cpu_amp_refusal: why mixed precision cannot train on a CPU; None where it can.
     """
 
     count_shape: tuple[int, int] | None = None
     training_forwards: int | None = 3
     image_keys: tuple[str, ...] = ('img_path',)
+    formats: Mapping[str, type[ResultsWriter]] = {}
+    can_merge = False
     cpu_amp_refusal: str | None = None
 
     def check_dataset(self, dataset: Mapping[str, Any], cls: type, cfg: Config, split: str) -> None:
@@ -135,10 +148,6 @@ class Task:
     ) -> Image:
         """The annotation of a sample over an image, as `draw_prediction`; else the image alone."""
         raise self._unknown('draw')
-
-    def results_writer(self, out: Path, classes: Sequence[str]) -> ResultsWriter:
-        """What keeps results in the folder `out`."""
-        raise self._unknown('write results of')
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> Analyst:
         """What explains the metrics of a test.

@@ -21,20 +21,24 @@ class ClassMap(Result):
 
     def present(self) -> list[int]:
         """The labels of the classes that have a pixel."""
-        return [int(label) for label in np.unique(self.map) if 0 <= label < len(self.names)]
+        return np.flatnonzero(self._counts()).tolist()
 
     def pixels(self) -> dict[str, int]:
         """Name of each class that has any -> number of its pixels."""
-        return {self.names[label]: int((self.map == label).sum()) for label in self.present()}
+        counts = self._counts()
+        return {self.names[label]: int(counts[label]) for label in self.present()}
+
+    def _counts(self) -> np.ndarray:
+        known = self.map[(self.map >= 0) & (self.map < len(self.names))]
+        return np.bincount(known, minlength=len(self.names))
 
     def draw(self, score_thr: float = 0.3) -> Image.Image:
         """The map, whatever `score_thr`, with a name on the largest part of each class."""
-        canvas, labels = Canvas(self.image), self.present()
-        for label in labels:
-            canvas.paint(self.map == label, self.palette[label])
+        canvas = Canvas(self.image)
+        canvas.paint_map(self.map, self.palette)
         picture = canvas.to_picture()
-        for label in labels:
-            row, column = _inmost(self.map == label)
+        for label in self.present():
+            row, column = _inmost(self.map, label)
             width, height = text_size(picture, self.names[label])
             corner = column * canvas.scale - width / 2, row * canvas.scale + height / 2
             draw_label(picture, corner, self.names[label], self.palette[label])
@@ -49,12 +53,12 @@ class ClassMap(Result):
         return picture
 
 
-def _inmost(mask: np.ndarray) -> tuple[int, int]:
-    """(row, column) of a pixel of a mask (H, W) that is about farthest from its edge."""
-    step = max(1, max(mask.shape) // 256)
-    rest = mask[::step, ::step]
+def _inmost(labels: np.ndarray, label: int) -> tuple[int, int]:
+    """(row, column) of a pixel of a class in a map (H, W) that is about farthest from its edge."""
+    step = max(1, max(labels.shape) // 256)
+    rest = labels[::step, ::step] == label
     if not rest.any():  # thinner than a step
-        row, column = np.unravel_index(mask.argmax(), mask.shape)
+        row, column = np.unravel_index((labels == label).argmax(), labels.shape)
         return int(row), int(column)
     while rest.any():
         left = rest

@@ -74,13 +74,36 @@ class Canvas:
         mask = mask.repeat(repeat, axis=0).repeat(repeat, axis=1)
         x, y, paint = x * repeat, y * repeat, np.array(colour, np.uint8)
         part = self.pixels[y : y + mask.shape[0], x : x + mask.shape[1]]
-        mean = part // 2 + paint // 2 + (part & paint & 1)  # without leaving 8 bits
-        np.copyto(part, mean, where=mask[..., None])
-        np.copyto(part, paint, where=(mask & ~erode(mask))[..., None])
+        part[mask] = _mean(part[mask], paint)
+        part[mask & ~erode(mask)] = paint
+
+    def paint_map(self, labels: np.ndarray, palette: Sequence[Colour]) -> None:
+        """Paint all classes of a map (H, W) as `paint` would each; labels beyond are left out."""
+        labels = labels[:: self._step, :: self._step]
+        labels = np.where((labels < 0) | (labels >= len(palette)), len(palette), labels)
+        labels = labels.astype(np.min_scalar_type(len(palette)))
+        labels = labels.repeat(self._repeat, axis=0).repeat(self._repeat, axis=1)
+        padded = np.pad(labels, 1, mode='edge')
+        low, high = (
+            extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
+            for extreme in (np.minimum, np.maximum)
+        )
+        low = np.minimum(np.minimum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
+        high = np.maximum(np.maximum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
+        painted, edge = labels < len(palette), low != high
+        colours = np.array([*palette, (0, 0, 0)], np.uint8)[labels]
+        mean = _mean(self.pixels, colours)
+        np.copyto(mean, colours, where=edge[..., None])
+        np.copyto(self.pixels, mean, where=painted[..., None])
 
     def to_picture(self) -> Image.Image:
         """As a PIL image, to draw lines and text on."""
         return Image.fromarray(self.pixels)
+
+
+def _mean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of two arrays of bytes, rounded down, without leaving 8 bits."""
+    return (one & other) + ((one ^ other) >> 1)
 
 
 def erode(mask: np.ndarray) -> np.ndarray:

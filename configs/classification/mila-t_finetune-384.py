@@ -2,8 +2,8 @@
 
     python tools/train.py configs/classification/mila-t_finetune-384.py
 
-The data are data/own/{train,val}/CLASS/NAME.jpeg; docs/own-images/classify.md goes through it. A start that
-is not tuned.
+The data are data/own/{train,val}/CLASS/NAME.jpeg; docs/own-images/classify.md has an easier way.
+A start that is not tuned.
 """
 
 num_classes = 10  # folders in data/own/train

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from tests.helpers import LAST
+
 SCENES = 'data/digits/coco/val2017'
 NAMES = [f'{i:012d}' for i in range(1, 5)]
 
@@ -147,3 +149,47 @@ def test_odd_images_that_can_be_predicted(predict, here, capfd):
     }
     printed = capfd.readouterr().out
     assert 'Other files are left out: 1 .txt' in printed and '4 of 4 images predicted' in printed
+
+
+@pytest.mark.parametrize('task', ['classification', 'detection', 'segmentation'])
+def test_a_work_dir_is_enough(task, trained, script, here, capsys):
+    script('predict').main([str(trained(task)), f'{SCENES}/{NAMES[0]}.png', '--out', 'out'])
+    printed = capsys.readouterr().out
+    assert f'{LAST[task]} is used' in printed and '1 of 1 images predicted' in printed
+    assert (here / f'out/overlays/{NAMES[0]}.png').is_file()
+
+
+def test_several_formats_at_once(predict):
+    out = predict('detection', SCENES, option=['--format', 'yolo', 'labelme', 'csv'])
+    assert sorted(path.name for path in out.iterdir()) == [
+        'data.yaml',
+        'labelme',
+        'labels',
+        'overlays',
+        'results.csv',
+    ]
+    assert len((out / 'results.csv').read_text().splitlines()) == 1 + len(NAMES)
+
+
+def test_a_format_of_another_task(trained, fails):
+    work_dir = trained('segmentation')
+    sentence = fails('predict', work_dir, SCENES, '--out', 'out', '--format', 'coco')
+    assert sentence == 'The formats of this task are png, csv, not coco.'
+
+
+@pytest.mark.parametrize('task', ['detection', 'segmentation'])
+def test_tiles_of_a_large_image(task, predict, here):
+    """Four scenes as one image: each tile is another size than the whole, which they cover."""
+    scenes = [np.asarray(Image.open(f'{SCENES}/{name}.png')) for name in NAMES]
+    large = np.concatenate([np.concatenate(scenes[:2], 1), np.concatenate(scenes[2:], 1)])
+    Image.fromarray(large).save('large.png')
+    out = predict(task, 'large.png', option=['--tile', '64', '--batch-size', '4'])
+    if task == 'segmentation':
+        assert Image.open(out / 'masks/large.png').size == (128, 128)
+        return
+    result = json.loads((out / 'results.json').read_text())
+    assert result['annotations']
+    for annotation in result['annotations']:
+        x, y, width, height = annotation['bbox']
+        assert min(x, y, width, height) >= 0 and max(x + width, y + height) <= 128
+        assert annotation['segmentation']['size'] == [128, 128]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+import classification
+import detection
+import segmentation
 from classification.engine import images
 from classification.engine.config import load_config
 from classification.engine.errors import DataError, UsageError
@@ -172,6 +176,71 @@ def test_an_image_that_breaks_its_batch_is_told_from_the_others(predictor, here,
     assert [isinstance(outcome, RuntimeError) for outcome in outcomes] == [False, True, False]
 
 
+LOADERS = dict(classification=classification, detection=detection, segmentation=segmentation)
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_three_lines_of_python(task, trained, here, capsys):
+    model = LOADERS[task].load(trained(task), device='cpu')
+    assert LAST[task] in capsys.readouterr().out
+    path = min(Path(SCENES).iterdir())
+    pixels = read_image(path)
+    one = model(path)
+    values = dict(classification='scores', detection='boxes', segmentation='map')[task]
+    forms = [
+        str(path),
+        path.read_bytes(),
+        Image.fromarray(pixels),
+        pixels,
+        torch.from_numpy(pixels).permute(2, 0, 1),
+        torch.from_numpy(pixels / 255.0).permute(2, 0, 1).float(),
+    ]
+    several = model(forms)
+    assert len(several) == len(forms)
+    for result in several:
+        assert (result.image == pixels).all()
+        assert (getattr(result, values) == getattr(one, values)).all()
+    assert one._repr_png_().startswith(b'\x89PNG') and len(one.names) >= 10
+    batched = model(forms[:3], batch_size=3)
+    assert np.allclose(getattr(batched[1], values), getattr(one, values), atol=1e-3)
+    with pytest.raises(DataError, match='An array of shape .3, 64, 7, 1. is no image'):
+        model(np.zeros((3, 64, 7, 1)))
+
+
+def test_a_model_of_another_task_is_refused(trained, here):
+    with pytest.raises(UsageError, match='is a model of the scope mmdet, not mmseg: load it with'):
+        segmentation.load(trained('detection'))
+    with pytest.raises(UsageError, match='precision is one of fp32, bf16, fp16'):
+        detection.load(trained('detection'), precision='int8')
+    with pytest.raises(UsageError, match='Tiles of 64 pixels are not possible'):
+        classification.engine.inference.load_predictor(trained('classification'), tile=64)
+
+
+def test_mixed_precision_predicts_about_the_same(trained, here):
+    path = min(Path(SCENES).iterdir())
+    scores = [
+        classification.load(trained('classification'), 'cpu', precision)(path).scores
+        for precision in ('fp32', 'bf16')
+    ]
+    assert (scores[0] != scores[1]).any()
+    assert np.allclose(*scores, atol=0.02)
+
+
+def test_threads_may_share_models(trained, here):
+    """Also models of two tasks, whose frameworks have global states."""
+    paths = sorted(Path(SCENES).iterdir())
+    detector = detection.load(trained('detection'), 'cpu')
+    segmentor = segmentation.load(trained('segmentation'), 'cpu')
+
+    def predict(path):
+        return detector(path).boxes, segmentor(path).map
+
+    expected = [predict(path) for path in paths]
+    with ThreadPoolExecutor(4) as pool:
+        for found, right in zip(pool.map(predict, paths * 3), expected * 3, strict=True):
+            assert all((a == b).all() for a, b in zip(found, right, strict=True))
+
+
 def test_an_interruption_leaves_what_was_done(predictor, here, monkeypatch):
     model = predictor('classification')
 
@@ -200,5 +269,5 @@ def test_results_are_on_disk_as_they_come(predictor, here, monkeypatch):
             yield item
 
     monkeypatch.setattr(model, 'stream', stream)
-    assert predict_files(model, find_images([SCENES])[0], 'out') == {}
+    assert predict_files(model, find_images([SCENES])[0], 'out') == (4, {})
     assert lines == [0, 1, 2, 3]

@@ -1,9 +1,16 @@
 """classification/engine/sources.py: which files are images, and their names in an output folder."""
 
-import pytest
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-from classification.engine.errors import UsageError
-from classification.engine.sources import find_images
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from classification.engine.errors import DataError, UsageError
+from classification.engine.sources import find_images, find_sources
 
 
 def touch(here, *paths):
@@ -65,3 +72,60 @@ def test_what_finds_nothing(patterns, expected, here):
     (here / 'empty').mkdir()
     with pytest.raises(UsageError, match=expected):
         find_images(patterns)
+
+
+@pytest.fixture
+def video(here):
+    """Three frames of 64x48, each of one grey."""
+    writer = cv2.VideoWriter(str(here / 'clip.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 5, (64, 48))
+    for grey in (10, 100, 200):
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+    return here / 'clip.avi'
+
+
+def test_frames_of_a_video(video):
+    found = find_sources(['clip.avi'])
+    assert found.count == 3
+    sources = list(found.sources)
+    assert [str(source.name) for source in sources] == [f'clip/00000{i}' for i in (1, 2, 3)]
+    assert [source.file_name for source in sources] == [f'clip.avi#{i}' for i in (1, 2, 3)]
+    for source, grey in zip(sources, (10, 100, 200), strict=True):
+        assert source.read().shape == (48, 64, 3)
+        assert abs(int(source.read().mean()) - grey) < 4
+
+
+@pytest.mark.parametrize(
+    'pattern, message', [('bad.mp4', 'The video bad.mp4 cannot'), ('97', 'Camera 97 cannot be')]
+)
+def test_what_cannot_be_opened(pattern, message, here):
+    (here / 'bad.mp4').write_bytes(b'garbage')
+    with pytest.raises(UsageError, match=message):
+        find_sources([pattern])
+
+
+@pytest.fixture
+def address(here):
+    """Of a server for the test's folder."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(here))
+    handler.log_message = lambda *args: None
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+def test_images_of_addresses(here, address):
+    Image.new('RGB', (4, 3), (1, 2, 3)).save(here / 'x.png')
+    found = find_sources([f'{address}/x.png?size=1', 'x.png'])
+    assert found.count == 2
+    local, remote = found.sources
+    assert (str(local.name), str(remote.name)) == ('x', '001-x')
+    assert (remote.read() == local.read()).all()
+
+
+def test_an_address_that_cannot_be_fetched(here, address):
+    for bad in (f'{address}/none.png', 'http://127.0.0.1:1/x.png', 'http://[::1', 'https://'):
+        (source,) = find_sources([bad]).sources
+        with pytest.raises(DataError, match='cannot be fetched .*: check the address'):
+            source.read()

@@ -66,3 +66,18 @@ def test_eroding_is_opencvs():
     mask = np.random.default_rng(0).random((30, 40)) < 0.8
     expected = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
     assert (drawing.erode(mask) == expected).all()
+
+
+@pytest.mark.parametrize('longest', [100, 20])
+def test_a_map_is_painted_as_its_masks_are(longest, monkeypatch):
+    monkeypatch.setattr(drawing, '_LONGEST', longest)
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    labels = np.kron(random.integers(0, 4, (6, 8)), np.ones((5, 5), int))
+    labels[labels == 3] = 255
+    palette = [(255, 0, 0), (0, 255, 9), (30, 40, 50)]
+    whole, one_by_one = drawing.Canvas(image), drawing.Canvas(image)
+    whole.paint_map(labels, palette)
+    for label, colour in enumerate(palette):
+        one_by_one.paint(labels == label, colour)
+    assert (whole.pixels == one_by_one.pixels).all()

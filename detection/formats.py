@@ -1,0 +1,114 @@
+"""Detections as files to correct and to train on again: YOLO's, labelme's, and a table of counts.
+
+YOLO's and labelme's files are annotations and have no scores: they hold the instances above the
+threshold alone.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+from PIL import Image
+
+from classification.engine.table_files import Table
+from classification.results import Instances
+
+
+class Counts(Table):
+    """results.csv: how many instances of each class are above the threshold."""
+
+    def row(self, result: Instances) -> list[int]:
+        counts = result.above(self.score_thr).counts()
+        return [counts.get(name, 0) for name in self.columns]
+
+
+class YoloFiles:
+    """labels/….txt with a line per instance, polygons where there are masks; and data.yaml."""
+
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
+        self.out, self.score_thr = out, score_thr
+        names = dict(enumerate(map(str, classes)))
+        (out / 'data.yaml').write_text(yaml.safe_dump({'names': names}, sort_keys=False))
+
+    def add(self, file_name: str, name: Path, result: Instances) -> None:
+        """Write the file of an image: class, then numbers from 0 to 1."""
+        height, width = result.image.shape[:2]
+        found, lines = result.above(self.score_thr), []
+        for i in range(len(found)):
+            for polygon in polygons(found, i):
+                numbers = polygon / [width, height]
+                if found.cut_masks is None:  # two corners: as centre and size
+                    numbers = np.stack([numbers.mean(axis=0), numbers[1] - numbers[0]])
+                values = ' '.join(f'{number:.6g}' for number in numbers.clip(0, 1).ravel())
+                lines.append(f'{found.labels[i]} {values}\n')
+        file = self.out / 'labels' / f'{name}.txt'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(''.join(lines))
+
+    def finish(self) -> None:
+        """Do nothing: each file is written as it comes."""
+
+
+class LabelmeFiles:
+    """labelme/….json, one per image, to open and correct in labelme.
+
+    An image that is no file, such as a frame of a video, is written beside its own.
+    """
+
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
+        self.out, self.score_thr = out / 'labelme', score_thr
+
+    def add(self, file_name: str, name: Path, result: Instances) -> None:
+        """Write the file of an image."""
+        file = self.out / f'{name}.json'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        image = Path(file_name)
+        if not image.is_file():
+            image = file.with_suffix('.png')
+            Image.fromarray(result.image).save(image)
+        height, width = result.image.shape[:2]
+        found = result.above(self.score_thr)
+        shapes: list[dict[str, Any]] = [
+            {
+                'label': found.names[found.labels[i]],
+                'points': polygon.tolist(),
+                'group_id': i,  # the parts of one instance
+                'shape_type': 'rectangle' if found.cut_masks is None else 'polygon',
+                'flags': {},
+            }
+            for i in range(len(found))
+            for polygon in polygons(found, i)
+        ]
+        content = {
+            'version': '5.0.0',
+            'flags': {},
+            'shapes': shapes,
+            'imagePath': os.path.relpath(image, file.parent),
+            'imageData': None,
+            'imageHeight': height,
+            'imageWidth': width,
+        }
+        file.write_text(json.dumps(content, indent=1) + '\n')
+
+    def finish(self) -> None:
+        """Do nothing: each file is written as it comes."""
+
+
+def polygons(found: Instances, i: int) -> list[np.ndarray]:
+    """Outlines (N, 2) of the parts of an instance's mask; without masks its box's two corners.
+
+    Holes, which neither format can say, are filled.
+    """
+    if found.cut_masks is None:
+        return [found.boxes[i].reshape(2, 2).astype(float)]
+    mask = found.cut_masks[i]
+    # Doubled, since OpenCV's outlines run through the middles of the outer pixels.
+    fine = np.pad(mask.part, 1).astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    outlines, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    corner = np.array(mask.corner) - 1
+    return [(outline[:, 0] + 0.5) / 2 + corner for outline in map(np.asarray, outlines)]

@@ -17,7 +17,7 @@ from timm.utils import ModelEmaV3
 from .datasets.transforms import ReadImage
 from .engine.distributed import unwrapped
 from .engine.errors import DataError, UsageError
-from .engine.images import read_picture
+from .engine.images import read_image
 from .engine.loading import load_weights
 from .engine.task import task_of
 from .engine.weights import Weights
@@ -200,4 +200,4 @@ def _picture(info: Mapping[str, Any]) -> np.ndarray:
     """The image (H, W, 3) of a dataset's sample, uint8, RGB."""
     if 'archive' in info:
         return np.asarray(ReadImage()(dict(info))['img'])
-    return read_picture(info['img_path'])
+    return read_image(info['img_path'])

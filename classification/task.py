@@ -1,6 +1,5 @@
 """Classification's answers to the engine."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,12 +13,12 @@ from torch import nn
 
 from .classifier import ImageClassifier
 from .engine.dataset_configs import leaf_datasets
+from .engine.json_files import JsonLines
 from .engine.task import Task
 from .engine.weights import Weights
 from .hooks import AveragedScoreHook
+from .results import Scores
 from .visualization.drawing import Colour, draw_text
-
-_BEST = 5  # classes that are shown and written per image
 
 
 class Classification(Task):
@@ -50,16 +49,10 @@ class Classification(Task):
         """Of a file with EMA weights and weights in training both are evaluated, in one pass."""
         return [AveragedScoreHook(weights)] if weights.has_both and _is_classifier(cfg) else []
 
-    def draw_prediction(
-        self,
-        image: np.ndarray,
-        sample: Any,
-        classes: Sequence[str],
-        palette: Sequence[Colour],
-        score_thr: float = 0.3,
-    ) -> Image:
-        """The best classes with their scores, whatever `score_thr`."""
-        return draw_text(image, [f'{name}  {score:.3f}' for name, score in _best(sample, classes)])
+    def result(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Scores:
+        return Scores(image, classes, palette, sample['scores'].float().cpu().numpy())
 
     def draw_truth(
         self,
@@ -72,10 +65,8 @@ class Classification(Task):
         lines = [f'truth: {classes[int(sample["target"])]}'] if 'target' in sample else []
         return draw_text(image, lines)
 
-    def results_writer(
-        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
-    ) -> 'BestClasses':
-        return BestClasses(out, classes)
+    def results_writer(self, out: Path, classes: Sequence[str]) -> 'BestClasses':
+        return BestClasses(out)
 
     def noise_batch(
         self,
@@ -91,35 +82,23 @@ class Classification(Task):
 
 
 class BestClasses:
-    """results.json: the best classes of each image.
+    """results.json: the best classes of each image; until `finish`, a line each in results.jsonl.
 
     Args:
         out: folder of the file.
-        classes: their names.
     """
 
-    def __init__(self, out: Path, classes: Sequence[str]):
-        self.out = out
-        self.classes = classes
-        self.results: list[dict[str, Any]] = []
+    def __init__(self, out: Path):
+        self.lines = JsonLines(out / 'results.jsonl')
 
-    def add(self, path: Path, name: Path, sample: dict[str, Any]) -> None:
+    def add(self, file_name: str, name: Path, result: Scores) -> None:
         """Take the scores of an image."""
-        best = [
-            {'class': name, 'score': round(score, 5)} for name, score in _best(sample, self.classes)
-        ]
-        self.results.append({'file_name': str(path), 'best': best})
+        best = [{'class': name, 'score': round(score, 5)} for name, score in result.best()]
+        self.lines.add({'file_name': file_name, 'best': best})
 
     def finish(self) -> None:
-        """Write the file."""
-        (self.out / 'results.json').write_text(json.dumps(self.results) + '\n')
-
-
-def _best(sample: dict[str, Any], classes: Sequence[str]) -> list[tuple[str, float]]:
-    """(name, score) of the best classes, the best first."""
-    scores, labels = sample['scores'].topk(min(_BEST, len(classes)))
-    pairs = zip(labels.tolist(), scores.tolist(), strict=True)
-    return [(classes[label], score) for label, score in pairs]
+        """Put the lines together as one file."""
+        self.lines.replace_by(self.lines)
 
 
 def _is_classifier(cfg: Any) -> bool:

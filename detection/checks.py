@@ -1,59 +1,142 @@
-"""Checks of annotations in COCO format."""
+"""Checks of annotations in COCO format before mmdet reads them.
 
-import json
-import os
-from collections.abc import Mapping, Sequence
+classification/annotations says what is wrong with a file. mmdet makes more of some of it: it stops
+with a KeyError, drops objects without a word, or hands pycocotools what crashes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from classification.engine.checks import require
+from mmdet.datasets import CocoDataset
+from mmengine.config import Config
+
+from classification.annotations.cache import cached
+from classification.annotations.check import check
+from classification.annotations.coco import read_coco
+from classification.annotations.kinds import MASKS, problem
+from classification.annotations.problems import Problem, Severity
+from classification.annotations.records import Annotations
+from classification.annotations.verdict import refuse_or_log
 from classification.engine.dataset_configs import dataset_paths
-from classification.engine.errors import DataError, shorten_list
+
+FATAL, DOUBTFUL, HARMLESS = Severity.FATAL, Severity.DOUBTFUL, Severity.HARMLESS
+
+# What mmdet makes of a problem, where it is another thing than reading the rest.
+_BY_MMDET = {
+    # It stops in the midst of things, or trains on what is not there.
+    **dict.fromkeys(
+        [
+            'file not in plain UTF-8',
+            'no size stated',
+            'record without a usable id',
+            'annotation id given twice',
+            'annotation of an unknown class',
+            'annotation that is no object',
+            'image listed twice',
+            'classes in another order',
+            'iscrowd that is neither 0 nor 1',
+            'no area',
+            'no box',
+            'box that is not four numbers',
+            'mask of an unknown form',
+            'polygon with a value that is no number',
+            'polygon far outside the image',
+            'run lengths of another size',
+            'run lengths that are malformed',
+        ],
+        FATAL,
+    ),
+    # It drops the object.
+    'area of zero or less': DOUBTFUL,
+}
 
 
-def check_dataset(dataset: Mapping[str, Any], cls: type[Any]) -> None:
-    """Raise DataError where the file of a COCO dataset and its config do not agree.
+def check_dataset(dataset: Mapping[str, Any], cls: type[Any], cfg: Config, split: str) -> None:
+    """Raise DataError where a COCO dataset cannot be used as its config says; log what is doubtful.
 
     Args:
         dataset: config of the dataset, whose files exist.
-        cls: its class; all but those in COCO format pass.
+        cls: its class; those that read otherwise than mmdet's CocoDataset pass.
+        cfg: the whole config.
+        split: 'train', 'val' or 'test'.
     """
-    folders, ann_file = dataset_paths(dataset)
-    if ann_file and hasattr(cls, 'COCOAPI'):
-        classes = cls._load_metainfo(dataset.get('metainfo'))['classes']
-        check_coco(ann_file, classes, folders[0])
+    if not _is_coco(dataset, cls):
+        return
+    settings = dataset.get('metainfo'), dataset.get('filter_cfg'), _load_options(dataset), split
+    (folder, *_), ann_file = dataset_paths(dataset)
+    problems = cached(
+        [Path(str(ann_file)), Path(folder)],
+        (cls.__name__, settings),
+        lambda: _read(dataset, cls, split).problems,
+    )
+    refuse_or_log(problems, cfg.filename)
 
 
-def check_coco(path: str, classes: Sequence[str], folder: str) -> None:
-    """Raise DataError for what mmdet drops silently: annotations of unknown categories, and classes
-    without a category.
+def read_annotations(dataset: Mapping[str, Any], cls: type[Any], split: str) -> Annotations | None:
+    """What a dataset's config names, with all problems as they are for mmdet; None as above."""
+    return _read(dataset, cls, split) if _is_coco(dataset, cls) else None
 
-    Args:
-        path: annotation file.
-        classes: names that the config knows.
-        folder: of the images, the first of which must be there.
-    """
-    try:
-        content = json.loads(Path(path).read_bytes())
-        names = {category['id']: category['name'] for category in content['categories']}
-        files = [image['file_name'] for image in content['images'] if 'file_name' in image]
-        used = {annotation['category_id'] for annotation in content.get('annotations', [])}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f'{path} is not an annotation file in COCO format ({type(error).__name__}: {error}): '
-            'download or make it again.'
-        ) from None
-    unknown = [name for name in names.values() if name not in classes]
-    unknown += [f'id {number}' for number in sorted(used - names.keys())]
-    absent = [name for name in classes if name not in names.values()]
-    for found, problem in (
-        (unknown, 'categories that the config does not know'),
-        (absent, 'not the classes of the config'),
-    ):
-        if found:
-            raise DataError(
-                f'{path} has {problem} ({shorten_list(found)}): make metainfo.classes of the '
-                'dataset and num_classes of the model agree with the file.'
-            )
-    if files:
-        require(os.path.join(folder, files[0]))
+
+def _is_coco(dataset: Mapping[str, Any], cls: type[Any]) -> bool:
+    same = isinstance(cls, type) and issubclass(cls, CocoDataset)
+    names = ('load_data_list', 'parse_data_info')
+    same = same and all(getattr(cls, name) is getattr(CocoDataset, name) for name in names)
+    return same and bool(dataset.get('ann_file')) and '://' not in dataset['ann_file']
+
+
+def _read(dataset: Mapping[str, Any], cls: type[Any], split: str) -> Annotations:
+    (folder, *_), ann_file = dataset_paths(dataset)
+    classes = cls._load_metainfo(dataset.get('metainfo')).get('classes')
+    annotations = read_coco(Path(str(ann_file)), Path(folder), classes, split)
+    options = _load_options(dataset)
+    found = check(annotations)
+    if not options.get('with_mask'):
+        found = [replace(p, severity=HARMLESS) if p.kind in MASKS else p for p in found]
+    else:
+        found += _without_masks(annotations, options.get('poly2mask', True))
+    severities = dict(_BY_MMDET)
+    if split != 'train':
+        severities['no iscrowd'] = FATAL
+    found = [
+        replace(p, severity=max(p.severity, severities.get(p.kind, HARMLESS)))
+        if p.kind not in MASKS or options.get('with_mask')
+        else p
+        for p in found
+    ]
+    smallest = (dataset.get('filter_cfg') or {}).get('min_size', 0) if split == 'train' else 0
+    sizes = [min(image.size) for image in annotations.images if image.size]
+    if sizes and max(sizes) < smallest:
+        detail = f'filter_cfg.min_size is {smallest}, the images are smaller'
+        found.append(problem('nothing to train on', annotations.root, '', detail))
+    annotations.problems = found
+    return annotations
+
+
+def _load_options(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of LoadAnnotations in a pipeline, wherever it stands."""
+    steps: list[Any] = [dataset.get('pipeline') or ()]
+    while steps:
+        step = steps.pop()
+        if isinstance(step, Mapping):
+            if step.get('type') in ('LoadAnnotations', 'mmdet.LoadAnnotations'):
+                return dict(step)
+            steps += step.values()
+        elif isinstance(step, list | tuple):
+            steps += step
+    return {}
+
+
+def _without_masks(annotations: Annotations, polygons_to_masks: bool) -> list[Problem]:
+    """Objects that lack what a mask head trains on."""
+    found = []
+    for image in annotations.images:
+        for instance in image.instances:
+            file = image.source or image.path
+            if not instance.has_mask:
+                found.append(problem('object without a mask', file, instance.record))
+            elif instance.rle and not instance.crowd and not polygons_to_masks:
+                kind = 'run lengths where polygons are loaded'
+                found.append(problem(kind, file, instance.record))
+    return found

@@ -1,16 +1,44 @@
-"""Detections of many images as one file in COCO's format."""
+"""Detections: from mmdet's samples, and of many images as one file in COCO's format."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
+
+from classification.engine.json_files import JsonLines
+from classification.results import Instances, Mask
+from classification.visualization.drawing import Colour
+
+
+def to_instances(
+    image: np.ndarray, found: Any, classes: Sequence[str], palette: Sequence[Colour]
+) -> Instances:
+    """mmdet's instances, predicted or annotated, as this project's; the image as in `Result`."""
+    scores, masks = found.get('scores'), found.get('masks')
+    return Instances(
+        image,
+        classes,
+        palette,
+        boxes=_array(found.bboxes).reshape(-1, 4),
+        labels=_array(found.labels),
+        scores=None if scores is None else _array(scores),
+        cut_masks=None if masks is None else [Mask.of(mask) for mask in _array(masks)],
+    )
+
+
+def _array(values: Any) -> np.ndarray:
+    """A tensor, mmdet's boxes or mmdet's masks as a numpy array."""
+    if hasattr(values, 'to_ndarray'):
+        return values.to_ndarray()
+    tensor = getattr(values, 'tensor', values).cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()  # numpy lacks bf16
 
 
 class CocoResults:
     """results.json: images, annotations and categories; pycocotools.coco.COCO reads it.
+
+    Until `finish`, results.jsonl has a line per image.
 
     Args:
         out: folder of the file.
@@ -18,41 +46,30 @@ class CocoResults:
     """
 
     def __init__(self, out: Path, classes: Sequence[str]):
-        self.out = out
-        self.images: list[dict[str, Any]] = []
-        self.annotations: list[dict[str, Any]] = []
+        self.lines = JsonLines(out / 'results.jsonl')
         self.categories = [{'id': i, 'name': name} for i, name in enumerate(classes, start=1)]
+        self.annotations = 0
 
-    def add(self, path: Path, name: Path, sample: Any) -> None:
+    def add(self, file_name: str, name: Path, result: Instances) -> None:
         """Take the instances of an image: boxes, scores, and masks where there are any."""
-        found = sample.pred_instances.cpu()
-        height, width = sample.ori_shape
-        image_id = len(self.images) + 1
-        self.images.append(
-            {'id': image_id, 'file_name': str(path), 'height': height, 'width': width}
-        )
-        for i in range(len(found)):
-            x1, y1, x2, y2 = found.bboxes[i].tolist()
-            annotation = {
-                'id': len(self.annotations) + 1,
-                'image_id': image_id,
-                'category_id': int(found.labels[i]) + 1,
-                'bbox': [round(side, 2) for side in (x1, y1, x2 - x1, y2 - y1)],
-                'area': round((x2 - x1) * (y2 - y1), 2),
-                'iscrowd': 0,
-                'score': round(float(found.scores[i]), 5),
-            }
-            if 'masks' in found:
-                rle = coco_mask.encode(np.asfortranarray(found.masks[i].numpy().astype(np.uint8)))
-                annotation['area'] = int(coco_mask.area(rle))
-                annotation['segmentation'] = {**rle, 'counts': rle['counts'].decode()}
-            self.annotations.append(annotation)
+        height, width = result.image.shape[:2]
+        image_id = len(self.lines) + 1
+        annotations = result.to_coco(image_id, first_id=self.annotations + 1)
+        self.annotations += len(annotations)
+        image = {'id': image_id, 'file_name': file_name, 'height': height, 'width': width}
+        self.lines.add({'image': image, 'annotations': annotations})
 
     def finish(self) -> None:
-        """Write the file."""
-        content = {
-            'images': self.images,
-            'annotations': self.annotations,
-            'categories': self.categories,
-        }
-        (self.out / 'results.json').write_text(json.dumps(content) + '\n')
+        """Put the lines together as one file."""
+
+        def annotations() -> Iterator[Any]:
+            for line in self.lines:
+                yield from line['annotations']
+
+        self.lines.replace_by(
+            {
+                'images': (line['image'] for line in self.lines),
+                'annotations': annotations(),
+                'categories': self.categories,
+            }
+        )

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
 
 from classification.engine.task import Task
+from classification.results import Instances
 from classification.stand_ins import has_compiled_operators
-from classification.visualization.drawing import Colour
+from classification.visualization.drawing import Colour, draw_text
 
-from . import checks, counting, drawing
-from .results import CocoResults
+from . import checks, counting
+from .results import CocoResults, to_instances
 
 
 class Detection(Task):
@@ -19,8 +24,7 @@ class Detection(Task):
     image_keys = ('img_path', 'seg_map_path')
 
     check_dataset = staticmethod(checks.check_dataset)
-    draw_prediction = staticmethod(drawing.draw_prediction)
-    draw_truth = staticmethod(drawing.draw_truth)
+    read_annotations = staticmethod(checks.read_annotations)
     noise_batch = staticmethod(counting.noise_batch)
     freeze_values = staticmethod(counting.freeze_values)
 
@@ -34,7 +38,19 @@ class Detection(Task):
             'train this detector without --amp, on a GPU, or with mmcv-lite instead of mmcv.'
         )
 
-    def results_writer(
-        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
-    ) -> CocoResults:
+    def result(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Instances:
+        return to_instances(image, sample.pred_instances, classes, palette)
+
+    def draw_truth(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """The annotated instances, or the image alone where the sample has none."""
+        truth = sample.get('gt_instances')
+        if truth is None:
+            return draw_text(image, [])
+        return to_instances(image, truth, classes, palette).draw()
+
+    def results_writer(self, out: Path, classes: Sequence[str]) -> CocoResults:
         return CocoResults(out, classes)

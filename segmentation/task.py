@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.structures import BaseDataElement, PixelData
 from mmseg.structures import SegDataSample
+from PIL.Image import Image
 from torch import nn
 
 from classification.engine.task import Task
-from classification.visualization.drawing import Colour
+from classification.results import ClassMap
+from classification.visualization.drawing import Colour, draw_text
 
-from . import checks, drawing
+from . import checks
 from .results import PaletteMaps
 
 
@@ -22,14 +26,26 @@ class Segmentation(Task):
     count_shape = (512, 2048)
     image_keys = ('img_path', 'seg_map_path')
 
+    check_dataset = staticmethod(checks.check_dataset)
+    read_annotations = staticmethod(checks.read_annotations)
     check_sample = staticmethod(checks.check_sample)
-    draw_prediction = staticmethod(drawing.draw_prediction)
-    draw_truth = staticmethod(drawing.draw_truth)
 
-    def results_writer(
-        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
-    ) -> PaletteMaps:
-        return PaletteMaps(out, palette)
+    def result(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> ClassMap:
+        return ClassMap(image, classes, palette, sample.pred_sem_seg.data[0].cpu().numpy())
+
+    def draw_truth(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """The annotated map, or the image alone where the sample has none."""
+        if 'gt_sem_seg' not in sample:
+            return draw_text(image, [])
+        labels = sample.gt_sem_seg.data[0].cpu().numpy()
+        return ClassMap(image, classes, palette, labels).draw()
+
+    def results_writer(self, out: Path, classes: Sequence[str]) -> PaletteMaps:
+        return PaletteMaps(out)
 
     def noise_batch(
         self,

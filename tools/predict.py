@@ -22,9 +22,9 @@ from mmengine.device import get_device
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
 from classification.engine.config import load_config
-from classification.engine.errors import DataError
-from classification.engine.images import find_images
+from classification.engine.errors import DataError, shorten_list
 from classification.engine.inference import Predictor, predict_files
+from classification.engine.sources import find_images
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,15 +51,26 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     with errors_in_one_sentence():
-        images = find_images(args.images)
+        images, skipped = find_images(args.images)
+        if skipped:
+            kinds = ', '.join(f'{count} {kind}' for kind, count in sorted(skipped.items()))
+            print(f'Other files are left out: {kinds}')
         cfg = load_config(args.config, args.cfg_options)
         predictor = Predictor(cfg, args.checkpoint, args.device)
-        unreadable = predict_files(predictor, images, args.out, args.batch_size, args.score_thr)
-        print(f'{len(images) - len(unreadable)} of {len(images)} images predicted, see {args.out}')
-        if unreadable:
+        failed = predict_files(predictor, images, args.out, args.batch_size, args.score_thr)
+        print(f'{len(images) - len(failed)} of {len(images)} images predicted, see {args.out}')
+        if failed:
             raise DataError(
-                f'{", ".join(map(str, unreadable))} cannot be read: replace or leave out.'
+                f'{len(failed)} of {len(images)} images could not be predicted: '
+                + shorten_list([_reason(*item) for item in failed.items()])
             )
+
+
+def _reason(file_name: str, error: Exception) -> str:
+    """An image and what is wrong with it, in a line."""
+    if isinstance(error, DataError):  # which names the file
+        return str(error).rstrip('.')
+    return f'{file_name} ({type(error).__name__}: {" ".join(str(error).split())[:200]})'
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from .file_names import FileNames
@@ -219,7 +220,10 @@ def _coco_names(file: Path) -> list[str]:
             file.open('rb') as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text,
         ):
+            # A search that is not at its end would hold on to the file.
             found = re.finditer(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.){1,1000}")', text)
-            return [json.loads(match[1]) for match, _ in zip(found, range(5), strict=False)]
+            names = [json.loads(match[1]) for match in islice(found, 5)]
+            del found
+            return names
     except (OSError, ValueError):  # an empty file too
         return []

@@ -1,6 +1,7 @@
 """What the headers of image files say: size, format, whether EXIF data turn the image."""
 
 import os
+import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def look_at(path: Path) -> ImageFile:
     """What the header of a file says; remembered until the file changes."""
     try:
         state = os.stat(path)
+        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for
+            return ImageFile(path, error='no regular file')
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         missing = isinstance(error, (FileNotFoundError, NotADirectoryError, ValueError))
         return ImageFile(path, error='FileNotFoundError' if missing else type(error).__name__)
@@ -109,7 +112,8 @@ def _look_at(path: Path, changed: int, length: int) -> ImageFile:
             turn = _orientation(image, path)
     except Exception as error:  # damaged files make PIL raise anything
         return ImageFile(path, error=type(error).__name__)
-    size = stored[::-1] if turn in (5, 6, 7, 8) else stored
+    # Pillow gives a TIFF the size of the upright picture already.
+    size = stored[::-1] if turn >= 5 and kind != 'TIFF' else stored
     return ImageFile(path, size, stored, turn, kind)
 
 
@@ -117,14 +121,19 @@ def _orientation(image: Image.Image, path: Path) -> int:
     # Asked for the EXIF data of a PNG that has none before its pixels, PIL decodes all of it.
     if image.format == 'PNG' and 'exif' not in image.info and b'eXIf' not in path.read_bytes():
         return 1
-    turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged, as files in general
+        return 1
     return turn if turn in range(1, 9) else 1
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The image files below a folder, sorted; hidden ones and those that macOS adds left out.
+def list_images(folder: Path, deep: bool = True) -> list[Path]:
+    """The image files in a folder, sorted; hidden ones and those that macOS adds left out.
 
-    Links to folders are followed, each folder once.
+    Args:
+        folder: where to look.
+        deep: look into the folders below, too; links to folders are followed, each folder once.
     """
     found: list[Path] = []
     seen: set[str] = set()
@@ -138,4 +147,6 @@ def list_images(folder: Path) -> list[Path]:
                 if file[0] != '.' and file.lower().endswith(IMG_EXTENSIONS)
             ]
         seen.add(real)
+        if not deep:
+            break
     return sorted(found)

@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     'same image twice': (DOUBTFUL, 'remove one of them'),
     'same image in two splits': (DOUBTFUL, 'keep it in one split: its score is not to be trusted'),
     'same image with two labels': (DOUBTFUL, 'keep the right one'),
+    'nearly the same image twice': (HARMLESS, 'remove one of them'),
     'nearly the same image in two splits': (DOUBTFUL, 'keep both in one split'),
     # Classes
     'class without a name or number': (FATAL, 'give each class an id and a name'),
@@ -77,7 +78,16 @@ KINDS: dict[str, tuple[Severity, str]] = {
     'run lengths that are malformed': (DOUBTFUL, _LEFT_OUT),
     'mask without a pixel': (DOUBTFUL, _LEFT_OUT),
     'object without a mask among objects with one': (DOUBTFUL, 'draw its outline'),
+    'object without a mask': (
+        FATAL,
+        'the config trains on masks: draw its outline, or take a config without a mask head',
+    ),
+    'run lengths where polygons are loaded': (
+        DOUBTFUL,
+        'load annotations with poly2mask=True; the object is not trained on',
+    ),
     # Maps
+    'image of another suffix': (DOUBTFUL, 'set img_suffix, or convert it; it is not used'),
     'image without a map': (FATAL, 'add its map or remove the image'),
     'map without an image': (DOUBTFUL, 'add its image or remove the map'),
     'two images of one map': (FATAL, 'keep one of them'),
@@ -87,7 +97,10 @@ KINDS: dict[str, tuple[Severity, str]] = {
         FATAL,
         'give a legend of the colours, or save class indexes in one channel',
     ),
-    'map with an unknown colour or value': (FATAL, 'add it to the legend, or correct the map'),
+    'map with an unknown colour or value': (
+        FATAL,
+        'name it in the legend or the classes, or correct the map',
+    ),
     'map of fractions': (FATAL, 'save class indexes as 8-bit PNG'),
     'map in a lossy format': (DOUBTFUL, 'save it as PNG: JPEG changes labels at every edge'),
     'map without a class': (DOUBTFUL, 'all its pixels are ignored: draw it or remove it'),
@@ -129,6 +142,17 @@ KINDS: dict[str, tuple[Severity, str]] = {
     'nothing to train on': (FATAL, 'check the folder and the records'),
     'image without objects': (HARMLESS, 'it is trained on as background'),
 }
+
+# Objects with one of these are not trained on.
+LEFT_OUT = {kind for kind, (_, cure) in KINDS.items() if cure == _LEFT_OUT} | {
+    'record without a usable id',
+    'annotation of no image',
+    'annotation to be ignored',
+    'area of zero or less',
+    'run lengths where polygons are loaded',
+}
+# These matter only where masks are used.
+MASKS = {kind for kind in KINDS if kind.startswith(('polygon', 'run lengths', 'mask '))}
 
 
 def problem(kind: str, file: Path, record: str = '', detail: str = '') -> Problem:

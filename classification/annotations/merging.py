@@ -16,7 +16,7 @@ def merge(parts: Sequence[Annotations], root: Path) -> Annotations:
     if len(parts) == 1:
         return parts[0]
     names = [*dict.fromkeys(name for part in parts for name in part.classes)]
-    whole = Annotations(parts[0].layout, root, names, [])
+    whole = Annotations(parts[0].layout, root, names, [], dict(parts[0].legend))
     images: dict[Path, AnnotatedImage] = {}
     for part in parts:
         labels = [names.index(name) for name in part.classes]

@@ -93,7 +93,7 @@ def polygon_area(points: Sequence[float]) -> float:
     """Area in square pixels within a polygon [x1, y1, x2, y2, …] (the shoelace formula)."""
     xs, ys = points[::2], points[1::2]
     crossed = zip(xs, ys, [*xs[1:], xs[0]], [*ys[1:], ys[0]], strict=True)
-    return abs(math.fsum(x * next_y - next_x * y for x, y, next_x, next_y in crossed)) / 2
+    return abs(sum([x * next_y - next_x * y for x, y, next_x, next_y in crossed])) / 2
 
 
 def check_rle(rle: Any, size: tuple[int, int] | None) -> int:

@@ -8,7 +8,6 @@ import os
 import posixpath
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import IO, cast
@@ -22,6 +21,8 @@ from .folder import label_classes
 
 # A file in an archive: its name in a zip, (offset, size) in bytes in a tar.
 Member = str | tuple[int, int]
+# Bytes of an image file in an archive; more is refused where the archive itself is not larger.
+_LARGEST = 1 << 28
 
 
 @DATASETS.register_module()
@@ -36,14 +37,17 @@ class ImageArchive(BaseDataset):
         pipeline, metainfo, **: as ImageFolder.
 
     Raises:
-        DataError: no such archive, one that cannot be read in place, no image in it, or a class
-            that is not in `classes`.
+        DataError: no such archive, one that cannot be read in place, no image in it, one that
+            unpacks to far more than the archive holds, or a class that is not in `classes`.
     """
 
     def load_data_list(self) -> list[dict]:
         """One dict(img_path, gt_label, archive, member) per image, in ImageFolder's order."""
         archive = str(self.data_root or '')
-        members = {posixpath.normpath(name): member for name, member in list_archive(archive)}
+        # Absolute names lose their slash, as when tar and unzip unpack them.
+        members = {
+            posixpath.normpath(name.lstrip('/')): member for name, member in list_archive(archive)
+        }
         for name in list(members):  # what file systems and zip programs add beside the images
             if any(part[0] == '.' or part == '__MACOSX' for part in name.split('/')):
                 del members[name]
@@ -81,26 +85,37 @@ def list_archive(path: str) -> list[tuple[str, Member]]:
         raise DataError(
             f'Archive {path} does not exist: put it there or set data_root to where it is.'
         )
-    found: list[tuple[str, Member]]
+    found: list[tuple[str, Member, int]]
     try:
+        most = max(_LARGEST, os.path.getsize(path))
         if path.lower().endswith('.zip'):
             with zipfile.ZipFile(path) as archive:
-                found = [(name, name) for name in archive.namelist()]
+                found = [(i.filename, i.filename, i.file_size) for i in archive.infolist()]
         else:
             with open(path, 'rb') as file:
                 found = [*_list_tar(file)]
-    except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
-        reason = f'{type(error).__name__}: {error}'
+    except Exception as error:  # damaged archives make Python's readers raise anything
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())
         raise DataError(
             f'{path} is damaged, or no .zip and no uncompressed .tar ({reason}): make it again.'
         ) from None
-    return [(name, member) for name, member in found if name.lower().endswith(IMG_EXTENSIONS)]
+    found = [entry for entry in found if entry[0].lower().endswith(IMG_EXTENSIONS)]
+    for name, _, size in found:
+        if size > most:
+            raise DataError(
+                f'{path}/{name} would unpack to {size} bytes, which no image needs: '
+                'make the archive again without it.'
+            )
+    return [(name, member) for name, member, _ in found]
 
 
-def _list_tar(file: IO[bytes], start: int = 0) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(name, (offset, size) in bytes) of the files in a tar and in the tars in it, as folders.
+def _list_tar(
+    file: IO[bytes], start: int = 0, inside: bool = False
+) -> Iterator[tuple[str, tuple[int, int], int]]:
+    """(name, (offset, size), size) of the files in a tar and in the tars in it, as folders.
 
-    `start` is the offset of `file` in the outermost tar.
+    `start` is the offset of `file` in the outermost tar, in bytes as all sizes; `inside` says that
+    it is not the outermost, where a tar is a file like others.
     """
     file.seek(0)
     with tarfile.open(fileobj=file, mode='r:') as tar:
@@ -110,12 +125,12 @@ def _list_tar(file: IO[bytes], start: int = 0) -> Iterator[tuple[str, tuple[int,
             if not info.isreg():
                 continue
             offset = start + info.offset_data
-            if info.name.lower().endswith('.tar'):
+            if info.name.lower().endswith('.tar') and not inside:
                 with cast(IO[bytes], tar.extractfile(info)) as inner:  # None of no file, as a link
-                    for name, member in _list_tar(inner, offset):
-                        yield f'{info.name[:-4]}/{name}', member
+                    for name, member, size in _list_tar(inner, offset, inside=True):
+                        yield f'{info.name[:-4]}/{name}', member, size
             else:
-                yield info.name, (offset, info.size)
+                yield info.name, (offset, info.size), info.size
 
 
 def read_member(path: str, member: Member) -> bytes:
@@ -126,9 +141,14 @@ def read_member(path: str, member: Member) -> bytes:
     """
     if isinstance(member, str):
         try:
-            return _open_zip(path, os.getpid()).read(member)
+            archive = _open_zip(path, os.getpid())
+            info = archive.getinfo(member)
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise OSError('neither stored nor deflated')
+            with archive.open(info) as file:
+                return file.read(info.file_size)  # without the size a bomb would unpack wholly
         # Damaged, removed meanwhile, or of a kind that Python does not unpack, such as encrypted.
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        except Exception as error:
             raise OSError(str(error)) from None
     offset, size = member
     # Opened each time: workers that share a file would move each other's offset.

@@ -1,12 +1,12 @@
 """Labelled images in a folder of one folder per class."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
-from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..engine.errors import DataError
 
@@ -22,8 +22,11 @@ class ImageFolder(BaseDataset):
             their order; without it a class that has no folder would shift the labels of others.
         **: see mmengine.dataset.BaseDataset.
 
+    Hidden files and folders, such as those that macOS writes beside the images, are left out.
+
     Raises:
-        DataError: no such folder, no classes in it, a class that is empty or not in `classes`.
+        DataError: no such folder, no classes in it, a class that is empty or not in `classes`, or a
+            link that leads into the dataset itself.
     """
 
     def load_data_list(self) -> list[dict]:
@@ -38,15 +41,38 @@ class ImageFolder(BaseDataset):
         if not folders:
             raise DataError(f'{root} has no folders: expected one for each class of images.')
         labels = label_classes(self, folders, root)
-        samples = make_dataset(str(root), labels, extensions=IMG_EXTENSIONS, allow_empty=True)
-        found = {label for _, label in samples}
+        samples = []
         for name in folders:
-            if labels[name] not in found:
+            paths = sorted(_images(root, root / name), key=os.path.split)
+            if not paths:
                 raise DataError(
                     f'{root / name} holds no image ({" ".join(IMG_EXTENSIONS)}): '
                     'add some or remove the folder.'
                 )
-        return [dict(img_path=path, gt_label=label) for path, label in samples]
+            samples += [dict(img_path=path, gt_label=labels[name]) for path in paths]
+        return samples
+
+
+def _images(root: Path, folder: Path) -> Iterator[str]:
+    """Paths of the images in a folder of the dataset at `root`, in depth.
+
+    Raises:
+        DataError: a link leads to a folder of the dataset, or to one that holds it: the images
+            there would be of two classes.
+    """
+    home = root.resolve()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name[0] != '.']
+        for path in (at, *(os.path.join(at, name) for name in folders)):
+            target = Path(path).resolve()
+            if os.path.islink(path) and (home in target.parents or home.is_relative_to(target)):
+                raise DataError(
+                    f'{path} is a link into the dataset itself, so that its images would be of '
+                    'two classes: remove it.'
+                )
+        for name in files:
+            if name[0] != '.' and name.lower().endswith(IMG_EXTENSIONS):
+                yield os.path.join(at, name)
 
 
 def label_classes(

@@ -9,6 +9,9 @@ from mmengine.registry import DATASETS
 from ..engine.errors import DataError
 from .folder import label_classes
 
+# More without names are taken for a mistake, such as ids of images.
+_MOST_CLASSES = 1_000_000
+
 
 @DATASETS.register_module()
 class ImageList(BaseDataset):
@@ -48,16 +51,33 @@ class ImageList(BaseDataset):
             samples.append((os.path.join(self.data_root or '', path), *label))
         if not samples:
             raise DataError(f'{self.ann_file} lists no image: expected a line PATH LABEL for each.')
-        found = {label for _, label in samples}
-        if all(label.isdecimal() for label in found):
-            classes = [str(i) for i in range(max(map(int, found)) + 1)]
-            known = self._metainfo.setdefault('classes', classes)
-            if len(known) < len(classes):
-                raise DataError(
-                    f'{self.ann_file} has label {len(classes) - 1}, metainfo names '
-                    f'{len(known)} classes: make them agree.'
-                )
-            labels = {label: int(label) for label in found}
-        else:
-            labels = label_classes(self, found, self.ann_file)
+        labels = self._labels({label for _, label in samples})
         return [dict(img_path=path, gt_label=labels[label]) for path, label in samples]
+
+    def _labels(self, found: set[str]) -> dict[str, int]:
+        """Number of each label of the list, of which the classes are made where none are known."""
+        known = self._metainfo.get('classes')
+        if not all(label.isascii() and label.isdigit() for label in found):
+            numbers = [label for label in found if label.lstrip('+-').isdigit()]  # such as -1, ²
+            if numbers and not found <= set(known or ()):
+                raise DataError(
+                    f'{self.ann_file} has label {min(numbers)[:20]}: labels are numbers from 0 on '
+                    'in all lines, or names of classes in all lines.'
+                )
+            return label_classes(self, found, self.ann_file)
+        # Python refuses to read numbers of thousands of digits.
+        labels = {label: int(label) if len(label) < 10 else _MOST_CLASSES for label in found}
+        highest = max(found, key=lambda label: labels[label])
+        if known is None:
+            if labels[highest] >= _MOST_CLASSES:
+                raise DataError(
+                    f'{self.ann_file} has label {highest[:20]}: labels are positions of classes, '
+                    'from 0; number them so, or name the classes in metainfo.'
+                )
+            known = self._metainfo['classes'] = [str(i) for i in range(labels[highest] + 1)]
+        if labels[highest] >= len(known):
+            raise DataError(
+                f'{self.ann_file} has label {highest[:20]}, metainfo names {len(known)} classes: '
+                'make them agree.'
+            )
+        return labels

@@ -1,15 +1,18 @@
 """Transforms of a dataset's samples: reading an image, and timm's augmentations."""
 
-import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import cv2
+import numpy as np
+from mmengine import fileio
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 from timm.data import create_transform
 
-from ..engine.images import unreadable_image
+from ..engine.errors import DataError
+from ..engine.images import read_image, read_pil, unreadable_image
 from .archive import read_member
 
 
@@ -17,22 +20,68 @@ from .archive import read_member
 class ReadImage:
     """dict(img_path), of a file or of one in an archive -> the same with `img`, PIL in RGB.
 
+    What is read already may come as `picture`, (H, W, 3) uint8, RGB.
+
     Raises:
         DataError: the file is missing, damaged or no image.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         path = results['img_path']
-        try:
-            source = path
-            if 'archive' in results:
-                source = io.BytesIO(read_member(results['archive'], results['member']))
-            with Image.open(source) as image:
-                results['img'] = image.convert('RGB')
-        # PIL's readers of damaged files raise each their own.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise unreadable_image(path, error) from None
+        if 'picture' in results:
+            results['img'] = Image.fromarray(results.pop('picture'))
+        elif 'archive' in results:
+            try:
+                content = read_member(results['archive'], results['member'])
+            except OSError as error:
+                raise unreadable_image(path, error) from None
+            results['img'] = read_pil(content, path)
+        else:
+            results['img'] = read_pil(path)
         return results
+
+
+class ReadsWithOneReader:
+    """Lets mmcv's LoadImageFromFile read colour images as this project does, in BGR.
+
+    Each task's package registers a subclass of both in its framework's scope. What is read already
+    may come as `picture`, (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: the file is missing, damaged or no image.
+    """
+
+    color_type: str
+    to_float32: bool
+    ignore_empty: bool
+    imdecode_backend: str
+    backend_args: dict[str, Any] | None
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """dict(img_path) -> the same with img (H, W, 3), img_shape and ori_shape."""
+        if self.color_type != 'color' or self.imdecode_backend not in ('cv2', 'pillow'):
+            return super().transform(results)  # type: ignore[misc]  # mmcv's
+        try:
+            picture = results.pop('picture', None)
+            if picture is None:
+                picture = self._read(results['img_path'])
+        except DataError:
+            if self.ignore_empty:
+                return None
+            raise
+        image = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
+
+    def _read(self, path: str) -> np.ndarray:
+        if self.backend_args is None and '://' not in path:
+            return read_image(path)
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+        except Exception as error:  # each storage has its own
+            raise unreadable_image(path, error) from None
+        return read_image(content, path)
 
 
 def _keep_a_bit(level_fn: Callable[..., tuple], level: float, hparams: dict) -> tuple[int]:

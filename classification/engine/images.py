@@ -1,91 +1,187 @@
-"""Image files: found by name, read for drawing, and named where they cannot be read."""
+"""The one reader of images: every task trains on, predicts and draws what `read_image` gives.
 
-import glob
+Pillow decodes; ordinary 8-bit JPEG, PNG, BMP, PPM and WebP files give the very pixels that OpenCV,
+and so mmcv, reads. The rules for all others:
+
+- EXIF: the orientation is always applied, so labels belong to the upright picture.
+- 16 bits per channel: the upper byte, so that 65535 is white. The rule is the same for every file:
+  an image that uses 12 of its 16 bits stays dark.
+- Floating point: 0 is black and 1 white; a file with other values is refused.
+- 32-bit integers are refused: no range is white by convention.
+- Alpha is dropped: the colours are those that the file stores.
+- Palette, 1 bit, grey and CMYK are converted to RGB by Pillow; colour profiles are not applied.
+- Of a file with several pictures the first is read.
+"""
+
+import io
 import os
-from collections.abc import Iterable
-from pathlib import Path
-from typing import cast
+import stat
+from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
-from PIL import ExifTags, Image
-from torchvision.datasets.folder import IMG_EXTENSIONS
+from PIL import Image
 
-from .errors import DataError, UsageError
+from .errors import DataError
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ImageSource = str | os.PathLike | bytes
 
 
-def find_images(patterns: Iterable[str | os.PathLike]) -> dict[Path, Path]:
-    """{image path: its name in an output folder, without suffix}, in the order found, each once.
+def read_image(source: ImageSource, name: str | os.PathLike | None = None) -> np.ndarray:
+    """An image file, or its content, as (H, W, 3) uint8, RGB, upright.
 
     Args:
-        patterns: files, folders (searched in depth) and globs. A name is the path below the folder
-            that was given, or that all images of a glob share.
+        source: path, or bytes.
+        name: what errors call it; by default its path.
 
     Raises:
-        UsageError: a pattern finds nothing, or two images would be written to one file.
+        DataError: it is missing, damaged or no image, has over `Image.MAX_IMAGE_PIXELS` * 2 pixels
+            (179 million), or values that no rule makes visible.
     """
-    names: dict[Path, Path] = {}
-    for pattern in (os.fspath(pattern) for pattern in patterns):
-        path = Path(pattern)
-        if path.is_file():  # whatever its name looks like to glob
-            paths = [path]
-        elif path.is_dir():
-            paths = [*path.rglob('*')]
-        else:
-            paths = [Path(name) for name in glob.glob(pattern, recursive=True)]
-        found = sorted(p for p in paths if p.suffix.lower() in IMG_EXTENSIONS and p.is_file())
-        if not found:
-            raise UsageError(f'{pattern} is no image ({" ".join(IMG_EXTENSIONS)}) and holds none.')
-        root = path if path.is_dir() else os.path.commonpath([p.parent for p in found])
-        names.update({p: p.relative_to(root).with_suffix('') for p in found})
-    taken: dict[Path, Path] = {}
-    for path, name in names.items():
-        other = taken.setdefault(name, path)
-        if other.resolve() != path.resolve():
-            raise UsageError(
-                f'{path} and {other} would be written to one file: predict them one after another.'
-            )
-    return {taken[name]: name for name in taken}
+    return np.array(read_pil(source, name))  # a copy, which may be written to
+
+
+def read_pil(source: ImageSource, name: str | os.PathLike | None = None) -> Image.Image:
+    """What `read_image` gives, as a PIL image of mode RGB."""
+    name = _name(source, name)
+    try:
+        with _open(source) as file:
+            _check_sums(file)
+            with Image.open(file) as image:
+                image.load()
+                return to_rgb(_upright(image), name)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's readers of damaged files raise anything
+        raise unreadable_image(name, error) from None
 
 
 def upright_size(path: str | os.PathLike) -> tuple[int, int]:
-    """(width, height) of an image as a viewer shows it, turned as its EXIF data say.
-
-    Only the header is read.
+    """(width, height) of an image as `read_image` gives it, from the file's header alone.
 
     Raises:
-        DataError: the file is missing or no image.
+        DataError: as `read_image`, for what the header shows.
     """
     try:
-        with Image.open(path) as image:
+        with _open(path) as file, Image.open(file) as image:
             width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    except FileNotFoundError:
-        raise DataError(f'Image {path} does not exist: put it there or unlist it.') from None
-    except Exception as error:  # damaged files make PIL raise anything
+            # Pillow gives a TIFF the size of the upright picture already.
+            if image.format != 'TIFF' and _orientation(image) >= 5:
+                return height, width
+            return width, height
+    except Exception as error:
         raise unreadable_image(path, error) from None
-    return (height, width) if turned else (width, height)
-
-
-def read_picture(path: str | os.PathLike) -> np.ndarray:
-    """An image file as (H, W, 3) uint8, RGB, turned as its EXIF data say: so mmcv reads it."""
-    # Of a file that cannot be read imread gives None, which cvtColor refuses.
-    return cv2.cvtColor(cast(np.ndarray, cv2.imread(str(path))), cv2.COLOR_BGR2RGB)
 
 
 def check_image(path: str | os.PathLike) -> None:
-    """Raise DataError where a file is missing or cannot be read as an image."""
+    """Raise DataError where a file is missing or cannot be decoded, whatever its values mean."""
     try:
-        with Image.open(path) as image:
-            image.load()
-    except FileNotFoundError:
-        raise DataError(f'Image {path} does not exist: put it there or unlist it.') from None
-    except Exception as error:  # damaged files make PIL raise anything
+        with _open(path) as file:
+            _check_sums(file)
+            with Image.open(file) as image:
+                image.load()
+    except Exception as error:
         raise unreadable_image(path, error) from None
 
 
 def unreadable_image(path: str | os.PathLike, error: Exception) -> DataError:
     """The error of an image file that `error` says cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(f'Image {path} does not exist: put it there or unlist it.')
+    if isinstance(error, Image.DecompressionBombError):
+        return DataError(
+            f'{path} has too many pixels to be read at once '
+            f'(over {2 * (Image.MAX_IMAGE_PIXELS or 0)}): cut or shrink it.'
+        )
     return DataError(
         f'{path} cannot be read as an image ({type(error).__name__}): replace or remove the file.'
     )
+
+
+def to_rgb(image: Image.Image, name: str | os.PathLike = 'The image') -> Image.Image:
+    """A PIL image of any mode as one of mode RGB, by the rules above.
+
+    Raises:
+        DataError: it has values that no rule makes visible.
+    """
+    if image.mode[0] not in 'IF':
+        try:
+            return image.convert('RGB')
+        except ValueError:  # such as LAB
+            raise DataError(
+                f'{name} has colours of mode {image.mode}, which cannot be shown as RGB: '
+                'save it as RGB.'
+            ) from None
+    # Some versions of Pillow give 16-bit PNG and PPM files as 32-bit integers.
+    short = image.mode.startswith('I;16') or image.format in ('PNG', 'PPM')
+    values = np.asarray(image)
+    return Image.fromarray(to_uint8(values.astype(np.uint16) if short else values, name)).convert(
+        'RGB'
+    )
+
+
+def to_uint8(values: np.ndarray, name: str | os.PathLike = 'The image') -> np.ndarray:
+    """Values of pixels as bytes: uint8 as they are, uint16 and floating point by the rules above.
+
+    Raises:
+        DataError: others, and floating point beyond 0 to 1.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.uint16:
+        return (values >> 8).astype(np.uint8)
+    if values.dtype.kind != 'f':
+        raise DataError(
+            f'{name} has {8 * values.dtype.itemsize}-bit integers, of which nothing says what is '
+            'white: save it with 8 or 16 bits.'
+        )
+    if values.size and not (values.min() >= 0 and values.max() <= 1):  # NaN compares as False
+        raise DataError(
+            f'{name} has floating point values from {values.min():g} to {values.max():g}, where '
+            '0 is black and 1 is white: scale them, or save it with 8 or 16 bits.'
+        )
+    return np.rint(values * 255.0).astype(np.uint8)
+
+
+def _name(source: ImageSource, name: Any) -> str | os.PathLike:
+    return name or ('The image' if isinstance(source, bytes) else source)
+
+
+def _open(source: ImageSource) -> BinaryIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if not stat.S_ISREG(os.stat(source).st_mode):  # a pipe would be waited for
+        raise OSError('no regular file')
+    return open(source, 'rb')
+
+
+def _check_sums(file: BinaryIO) -> None:
+    """Verify what sums a file carries, which Pillow leaves out in decoding; those of a PNG."""
+    if file.read(8) == b'\x89PNG\r\n\x1a\n':
+        file.seek(0)
+        Image.open(file).verify()
+    file.seek(0)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A loaded image turned as its EXIF data say."""
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where the image has none or its EXIF data are damaged."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except Exception:  # as damaged files in general
+        return 1
+    return value if value in _TURNS else 1

@@ -1,15 +1,15 @@
 """Predict images with a trained model.
 
 predictor = Predictor(load_config('CONFIG'), 'CHECKPOINT')
-for prediction in predictor(['a.jpg', 'b.jpg']):
-    predictor.draw(prediction).save(...)
+result = predictor('a.jpg')
+result.draw().save('drawn.png')
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,33 +18,16 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS, init_default_scope
-from PIL.Image import Image
 from tqdm import tqdm
 
+from ..results import Result
 from ..visualization.drawing import Colour, class_colours
 from .dataset_configs import leaf_datasets
-from .errors import DataError, UsageError
-from .images import check_image, read_picture
+from .errors import UsageError
 from .loading import load_weights
+from .sources import Source
 from .task import task_of
 from .weights import Weights, read_weights
-
-_EXIF_ORIENTATION = 0x0112
-
-
-@dataclass
-class Prediction:
-    """What a model saw in an image.
-
-    Attributes:
-        path: the image file.
-        sample: what the model's `test_step` gave for it, None for a file that cannot be read.
-        picture: (H, W, 3) uint8, RGB, the image as a viewer shows it; None as above.
-    """
-
-    path: Path
-    sample: Any = None
-    picture: np.ndarray | None = None
 
 
 class Predictor:
@@ -72,77 +55,74 @@ class Predictor:
         load_weights(model, weights)
         self.model = model.to(device or get_device()).eval()
         self.classes, self.palette = find_classes(cfg, weights)
-        # The pipeline of testing without annotations; the first step is the one that loads.
+        # The pipeline of testing without annotations.
         steps = leaf_datasets(cfg.test_dataloader.dataset)[0]['pipeline']
-        steps = [step for step in steps if 'Annotations' not in step['type']]
-        self._load, self._transform = Compose(steps[:1]), Compose(steps[1:])
+        self._transform = Compose([step for step in steps if 'Annotations' not in step['type']])
         collate = cfg.test_dataloader.get('collate_fn')
         self._collate = FUNCTIONS.get(collate['type']) if collate else pseudo_collate
+        self._lock = threading.Lock()
+
+    def predict_pictures(self, pictures: Sequence[np.ndarray]) -> list[Result]:
+        """The results of pictures, each (H, W, 3) uint8, RGB, whose inputs have one size."""
+        return self._predict([(picture, self._prepare(picture, '')) for picture in pictures])
+
+    def stream(
+        self, sources: Iterable[Source], batch_size: int = 1
+    ) -> Iterator[tuple[Source, Result | Exception]]:
+        """Each image with its result, or with why it has none, in order and one after another.
+
+        Neighbours with inputs of one size share a batch.
+        """
+        batch: list[tuple[Source, np.ndarray, dict[str, Any]]] = []
+        for source in sources:
+            try:
+                picture = source.read()
+                data = self._prepare(picture, source.file_name)
+            except Exception as error:  # one odd image never costs the others
+                yield from self._try(batch)
+                batch = []
+                yield source, error
+                continue
+            if batch and data['inputs'].shape != batch[0][2]['inputs'].shape:
+                yield from self._try(batch)
+                batch = []
+            batch.append((source, picture, data))
+            if len(batch) == batch_size:
+                yield from self._try(batch)
+                batch = []
+        yield from self._try(batch)
+
+    def _prepare(self, picture: np.ndarray, path: str) -> dict[str, Any]:
+        """The model's input for a picture, which the pipeline's first step takes as it is."""
+        return self._transform(dict(img_path=path, picture=picture))
+
+    def _try(
+        self, batch: list[tuple[Source, np.ndarray, dict[str, Any]]]
+    ) -> Iterator[tuple[Source, Result | Exception]]:
+        """Results of a batch; where it fails, of each image alone."""
+        try:
+            results = self._predict([(picture, data) for _, picture, data in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                yield batch[0][0], error
+            else:
+                for item in batch:
+                    yield from self._try([item])
+            return
+        for (source, _, _), result in zip(batch, results, strict=True):
+            yield source, result
 
     @torch.no_grad()
-    def __call__(
-        self, paths: Iterable[str | os.PathLike], batch_size: int = 1
-    ) -> Iterator[Prediction]:
-        """Predict images one after another; neighbours with inputs of one size share a batch.
-
-        An image that cannot be read comes without a sample, before those that wait for a batch.
-        """
-        batch: list[tuple[Path, dict[str, Any], np.ndarray]] = []
-        for path in map(Path, paths):
-            loaded = self._read(path)
-            if loaded is None:
-                yield Prediction(path)
-                continue
-            data, picture = loaded
-            if batch and data['inputs'].shape != batch[0][1]['inputs'].shape:
-                yield from self._predict(batch)
-                batch = []
-            batch.append((path, data, picture))
-            if len(batch) == batch_size:
-                yield from self._predict(batch)
-                batch = []
-        if batch:
-            yield from self._predict(batch)
-
-    def draw(self, prediction: Prediction, score_thr: float = 0.3) -> Image:
-        """A prediction over its image; instances with a score below `score_thr` are left out."""
-        picture = cast(np.ndarray, prediction.picture)  # there is one wherever there is a sample
-        return self.task.draw_prediction(
-            picture, prediction.sample, self.classes, self.palette, score_thr
-        )
-
-    def _read(self, path: Path) -> tuple[dict[str, Any], np.ndarray] | None:
-        """(input of the model, picture) of an image, None where the file cannot be read."""
-        try:
-            results = self._load(dict(img_path=str(path)))
-            picture = _as_picture(results.get('img'))
-            return self._transform(results), read_picture(path) if picture is None else picture
-        except Exception:
-            try:
-                check_image(path)
-            except DataError:
-                return None
-            raise
-
-    def _predict(self, batch: list[tuple[Path, dict[str, Any], np.ndarray]]) -> list[Prediction]:
-        samples = self.model.test_step(self._collate([data for _, data, _ in batch]))
+    def _predict(self, batch: list[tuple[np.ndarray, dict[str, Any]]]) -> list[Result]:
+        if not batch:
+            return []
+        data = self._collate([data for _, data in batch])
+        with self._lock:  # models keep what depends on the input's size
+            samples = self.model.test_step(data)
         return [
-            Prediction(path, sample, picture)
-            for (path, _, picture), sample in zip(batch, samples, strict=True)
+            self.task.result(picture, sample, self.classes, self.palette)
+            for (picture, _), sample in zip(batch, samples, strict=True)
         ]
-
-
-def _as_picture(image: Any) -> np.ndarray | None:
-    """What a pipeline loaded as (H, W, 3) uint8, RGB; None where it is not what a viewer shows.
-
-    mmcv loads BGR arrays, turned as the EXIF data say; PIL images are RGB and not turned.
-    """
-    if isinstance(image, np.ndarray):
-        if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
-            return image[..., ::-1].copy()
-    elif hasattr(image, 'getexif') and image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
-        return np.asarray(image.convert('RGB'))
-    return None
 
 
 def find_classes(cfg: Config, weights: Weights) -> tuple[Sequence[str], list[Colour]]:
@@ -165,37 +145,45 @@ def find_classes(cfg: Config, weights: Weights) -> tuple[Sequence[str], list[Col
 
 def predict_files(
     predictor: Predictor,
-    names: Mapping[Path, Path],
+    sources: Sequence[Source],
     out: str | os.PathLike,
     batch_size: int = 1,
     score_thr: float = 0.3,
-) -> list[Path]:
-    """Predict images and write overlays and results into the folder `out`.
+) -> dict[str, Exception]:
+    """Predict images and write overlays and results into the folder `out` as they come.
 
     Args:
         predictor: a Predictor.
-        names: image path -> its name in `out`, see `images.find_images`.
-        out: the folder.
-        batch_size, score_thr: as `Predictor`.
+        sources: the images, with their names in `out`.
+        out: the folder, new or empty.
+        batch_size: as `Predictor.stream`.
+        score_thr: least score of the instances in the overlays.
 
     Returns:
-        The images that could not be read.
+        file name -> why, of the images that could not be predicted or written.
+
+    Raises:
+        UsageError: there are files in `out`.
     """
-    out, unreadable = Path(out), []
+    out, failed = Path(out), {}
     out.mkdir(parents=True, exist_ok=True)
-    writer = predictor.task.results_writer(out, predictor.classes, predictor.palette)
-    with tqdm(total=len(names), desc='predict', unit='image') as bar:
-        for prediction in predictor(names, batch_size):
-            path = prediction.path
-            if prediction.sample is None:
-                unreadable.append(path)
-                continue
-            writer.add(path, names[path], prediction.sample)
-            suffix = '.png' if path.suffix.lower() == '.png' else '.jpg'
-            file = out / 'overlays' / f'{names[path]}{suffix}'
-            file.parent.mkdir(parents=True, exist_ok=True)
-            predictor.draw(prediction, score_thr).save(file)
-            bar.update()
-    if len(unreadable) < len(names):
-        writer.finish()
-    return unreadable
+    if any(out.iterdir()):
+        raise UsageError(f'{out} is not empty: choose another folder, or empty it.')
+    writer = predictor.task.results_writer(out, predictor.classes)
+    try:
+        with tqdm(total=len(sources), desc='predict', unit='image') as bar:
+            for source, outcome in predictor.stream(sources, batch_size):
+                try:
+                    if isinstance(outcome, Exception):
+                        raise outcome
+                    writer.add(source.file_name, source.name, outcome)
+                    suffix = '.png' if source.file_name.lower().endswith('.png') else '.jpg'
+                    file = out / 'overlays' / f'{source.name}{suffix}'
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    outcome.draw(score_thr).save(file)
+                except Exception as error:
+                    failed[source.file_name] = error
+                bar.update()
+    finally:
+        writer.finish()  # after an interruption too
+    return failed

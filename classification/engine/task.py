@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 from PIL.Image import Image
 from torch import nn
 
+from ..results import Result
 from ..visualization.drawing import Colour
 from .errors import UsageError
 from .weights import Weights
@@ -23,11 +24,11 @@ from .weights import Weights
 class ResultsWriter(Protocol):
     """Keeps the predictions of many images in files for programs."""
 
-    def add(self, path: Path, name: Path, sample: Any) -> None:
-        """Take the prediction of the image at `path`, which the results call `name`."""
+    def add(self, file_name: str, name: Path, result: Any) -> None:
+        """Take an image's result, which is called `file_name` in files, and `name` as a file."""
 
     def finish(self) -> None:
-        """Write what is not written yet."""
+        """Bring the files into their last form; also after an interruption."""
 
 
 class Task:
@@ -46,8 +47,22 @@ class Task:
     image_keys: tuple[str, ...] = ('img_path',)
     cpu_amp_refusal: str | None = None
 
-    def check_dataset(self, dataset: Mapping[str, Any], cls: type) -> None:
-        """Raise DataError where a dataset's files and its config, for class `cls`, disagree."""
+    def check_dataset(self, dataset: Mapping[str, Any], cls: type, cfg: Config, split: str) -> None:
+        """Raise DataError where a dataset's files and its config disagree; log what is doubtful.
+
+        Args:
+            dataset: config of the dataset, whose files exist.
+            cls: its class.
+            cfg: the whole config.
+            split: 'train', 'val' or 'test'.
+        """
+
+    def read_annotations(self, dataset: Mapping[str, Any], cls: type, split: str) -> Any:
+        """What a dataset's config names, as `annotations.records.Annotations` with all problems.
+
+        Arguments as `check_dataset`; None where the class of the dataset is not known.
+        """
+        return None
 
     def check_sample(self, dataset: Any, sample: Mapping[str, Any], index: int) -> None:
         """Raise DataError where sample `index`, as the pipeline gave it, cannot be used.
@@ -73,26 +88,27 @@ class Task:
         """Hooks with which a file's weights are evaluated."""
         return ()
 
-    def draw_prediction(
+    def result(
         self,
         image: np.ndarray,
         sample: Any,
         classes: Sequence[str],
         palette: Sequence[Colour],
-        score_thr: float = 0.3,
-    ) -> Image:
-        """A model's prediction over an image.
+    ) -> Result:
+        """A model's prediction for an image, freed of its framework.
 
         Args:
             image: (H, W, 3) uint8, RGB.
             sample: what `test_step` gave for it.
             classes, palette: a name and an RGB colour for each class.
-            score_thr: instances below it are left out.
-
-        Returns:
-            The picture, a small image enlarged by a whole number.
         """
-        raise self._unknown('draw')
+        raise self._unknown('tell results of')
+
+    def draw_prediction(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """The result, see there, over its image; a small image is enlarged by a whole number."""
+        return self.result(image, sample, classes, palette).draw()
 
     def draw_truth(
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
@@ -100,10 +116,8 @@ class Task:
         """The annotation of a sample over an image, as `draw_prediction`; else the image alone."""
         raise self._unknown('draw')
 
-    def results_writer(
-        self, out: Path, classes: Sequence[str], palette: Sequence[Colour]
-    ) -> ResultsWriter:
-        """What keeps predictions in the folder `out`."""
+    def results_writer(self, out: Path, classes: Sequence[str]) -> ResultsWriter:
+        """What keeps results in the folder `out`."""
         raise self._unknown('write results of')
 
     def noise_batch(

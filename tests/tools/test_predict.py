@@ -103,14 +103,47 @@ def test_a_batch_predicts_what_single_images_do(task, predict, here):
         assert scores[0] == pytest.approx(scores[1], abs=1e-4)
 
 
-def test_unreadable_images_are_named_and_the_others_done(trained, fails, here):
+def test_odd_images_are_named_and_the_others_done(trained, fails, here, capfd):
     shutil.copytree(SCENES, 'images')
     (here / 'images' / f'{NAMES[1]}.png').write_bytes(b'')
-    (here / 'images' / f'{NAMES[2]}.png').write_bytes(b'garbage')
+    Image.new('RGB', (1500, 40)).save(f'images/{NAMES[2]}.png')
+    (here / 'images/notes.txt').touch()
     sentence = fails(
         'predict', 'segmentation', trained('segmentation') / 'iter_6.pth', 'images', '--out', 'out'
     )
-    assert sentence == (
-        f'images/{NAMES[1]}.png, images/{NAMES[2]}.png cannot be read: replace or leave out.'
-    )
+    assert sentence.startswith('2 of 4 images could not be predicted: ')
+    assert f'images/{NAMES[1]}.png cannot be read as an image' in sentence
+    assert f'images/{NAMES[2]}.png (ValueError: MILABackbone needs images of at least' in sentence
     assert sorted(p.stem for p in (here / 'out/masks').iterdir()) == [NAMES[0], NAMES[3]]
+
+
+def test_odd_images_that_can_be_predicted(predict, here, capfd):
+    """Two of one name, a strip that was enlarged to 72000 pixels, and one of a single row."""
+    (here / 'images').mkdir()
+    random = np.random.default_rng(0)
+    for name, size in {
+        'a.jpg': (48, 64),
+        'a.png': (64, 48),
+        'long.jpg': (50, 12000),
+        'row.png': (1, 5000),
+    }.items():
+        pixels = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(f'images/{name}')
+    (here / 'images/notes.txt').touch()
+    out = predict('classification', 'images')
+    results = json.loads((out / 'results.json').read_text())
+    assert [Path(result['file_name']).name for result in results] == [
+        'a.jpg',
+        'a.png',
+        'long.jpg',
+        'row.png',
+    ]
+    sizes = {path.name: Image.open(path).size for path in (out / 'overlays').iterdir()}
+    assert sizes == {
+        'a.jpg.jpg': (448, 336),
+        'a.png.png': (336, 448),
+        'long.jpg': (12000, 50),
+        'row.png': (5000, 1),
+    }
+    printed = capfd.readouterr().out
+    assert 'Other files are left out: 1 .txt' in printed and '4 of 4 images predicted' in printed

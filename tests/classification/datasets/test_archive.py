@@ -1,12 +1,15 @@
 """classification/datasets/archive.py: archives hold what their folder holds."""
 
+import io
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 
+from classification.datasets import archive
 from classification.datasets.archive import _open_zip
 from classification.engine.errors import DataError
 from tests.helpers import image_dataset, listing, picture
@@ -39,6 +42,7 @@ def archive_dataset(path, **kwargs):
         ('zip', '', False),
         ('zip', 'train/', False),
         ('zip', '', True),
+        ('zip', '/', False),
     ],
 )
 def test_an_archive_is_the_folder(folder, kind, prefix, compress):
@@ -82,6 +86,15 @@ def test_a_tar_of_tars(folder):
     assert listing(dataset) == listing(expected)
     for i in range(len(expected)):
         torch.testing.assert_close(dataset[i], expected[i], rtol=0, atol=0)
+
+
+def test_absolute_names_lose_their_slash(folder):
+    content = (folder / 'b/2.png').read_bytes()
+    with tarfile.open(folder.parent / 'x.tar', 'w') as file:
+        info = tarfile.TarInfo('/b/2.png')
+        info.size = len(content)
+        file.addfile(info, io.BytesIO(content))
+    assert listing(archive_dataset(folder.parent / 'x.tar')) == [('b/2.png', 0)]
 
 
 def test_an_archive_is_never_unpacked(tmp_path):
@@ -156,3 +169,47 @@ def test_a_damaged_image_in_an_archive_is_named(folder, kind):
     with pytest.raises(DataError, match=r'a/2.jpg cannot be read as an image'):
         _open_zip.cache_clear()
         dataset[0]
+
+
+def test_an_entry_that_unpacks_to_far_more_than_the_archive_is_refused(folder, monkeypatch):
+    path = folder.parent / 'x.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+        file.writestr('a/1.png', bytes(10_000_000))
+    monkeypatch.setattr(archive, '_LARGEST', 1_000_000)
+    with pytest.raises(DataError, match='x.zip/a/1.png would unpack to 10000000 bytes'):
+        archive_dataset(path)
+
+
+def test_an_entry_that_lies_about_its_size_is_not_unpacked(folder):
+    """Python's own read() unpacks all of it before it looks at the size."""
+    path = folder.parent / 'x.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+        file.writestr('a/1.png', bytes(200_000_000))
+    content = path.read_bytes()
+    path.write_bytes(content.replace((200_000_000).to_bytes(4, 'little'), b'\x10\0\0\0'))
+    dataset = archive_dataset(path)
+    tracemalloc.start()
+    with pytest.raises(DataError, match='a/1.png cannot be read as an image'):
+        dataset[0]
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize('kind', [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_kinds_that_cannot_be_unpacked_in_bounds_are_refused(kind, folder):
+    with zipfile.ZipFile(folder.parent / 'x.zip', 'w', kind) as file:
+        file.write(folder / 'b/2.png', 'b/2.png')
+    with pytest.raises(DataError, match='b/2.png cannot be read as an image'):
+        archive_dataset(folder.parent / 'x.zip')[0]
+
+
+def test_tars_in_tars_in_tars_are_no_folders(folder):
+    inner = folder / 'b/2.png'
+    for name in ('1.tar', '2.tar', '3.tar'):
+        with tarfile.open(folder.parent / name, 'w') as file:
+            file.add(inner, f'b/{inner.name}')
+        inner = folder.parent / name
+    assert len(archive_dataset(folder.parent / '1.tar')) == 1
+    assert len(archive_dataset(folder.parent / '2.tar')) == 1
+    with pytest.raises(DataError, match='3.tar has no images'):
+        archive_dataset(folder.parent / '3.tar')

@@ -59,6 +59,34 @@ def test_bad_folder(root, damage, message):
         image_dataset(folder)
 
 
+def test_hidden_files_are_no_images(root):
+    """macOS writes ._NAME beside each image that it copies to foreign disks."""
+    (root / 'b/._2.png').write_bytes(b'Mac OS X')
+    (root / 'b/.trash').mkdir()
+    picture(root / 'b/.trash/3.png')
+    assert [name for name, label in listing(image_dataset(root)) if label == 1] == [
+        'b/10.JPEG',
+        'b/2.png',
+    ]
+
+
+@pytest.mark.parametrize('link, target', [('a/up', '..'), ('a/other', '../b'), ('d', 'b')])
+def test_a_link_into_the_dataset_is_refused(root, link, target):
+    """It would give the images of one class another class's label as well."""
+    (root / link).symlink_to(target, target_is_directory=True)
+    with pytest.raises(DataError, match=f'{link} is a link into the dataset itself'):
+        image_dataset(root)
+
+
+def test_links_to_images_elsewhere_are_followed(root, tmp_path_factory):
+    other = tmp_path_factory.mktemp('other')
+    picture(other / 'deep/9.png')
+    (root / 'c/more').symlink_to(other, target_is_directory=True)
+    (root / 'd').symlink_to(other, target_is_directory=True)
+    names = [name for name, _ in listing(image_dataset(root))]
+    assert names[-3:] == ['c/1.png', 'c/more/deep/9.png', 'd/deep/9.png']
+
+
 def test_unknown_class(root):
     with pytest.raises(DataError, match='/c is none of the 2 classes'):
         image_dataset(root, metainfo=dict(classes=['a', 'b']))
@@ -77,7 +105,7 @@ def test_unreadable_image(root, name, damage):
     dataset = image_dataset(root)
     damage(root / name)
     index = [path for path, _ in listing(dataset)].index(name)
-    with pytest.raises(DataError, match=f'{name} cannot be read as an image .*replace or remove'):
+    with pytest.raises(DataError, match=f'{name} (cannot be read as an image .*: rep|does not)'):
         dataset[index]
 
 

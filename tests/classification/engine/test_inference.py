@@ -1,5 +1,7 @@
 """classification/engine/inference.py: a Predictor for Python users, and whence classes come."""
 
+import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,12 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from classification.engine import images, inference
+from classification.engine import images
 from classification.engine.config import load_config
-from classification.engine.errors import UsageError
-from classification.engine.images import read_picture
-from classification.engine.inference import Predictor, find_classes
+from classification.engine.errors import DataError, UsageError
+from classification.engine.images import read_image
+from classification.engine.inference import Predictor, find_classes, predict_files
+from classification.engine.sources import Source, find_images
 from classification.engine.weights import read_weights
 from tests.helpers import FIXTURES, LAST
 
@@ -48,39 +51,114 @@ def predictor(trained, here):
     return make
 
 
-@pytest.mark.parametrize('task', ['classification', 'detection', 'segmentation'])
-def test_a_predictor_reads_and_decodes_once(task, predictor, monkeypatch):
-    """One checkpoint is opened, and pictures are those that a viewer shows, not read again."""
+TASKS = ['classification', 'detection', 'segmentation']
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_a_checkpoint_and_each_image_are_read_once(task, predictor, monkeypatch):
     opened, load = [], torch.load
     monkeypatch.setattr(torch, 'load', lambda path, **kw: opened.append(path) or load(path, **kw))
     model = predictor(task)
     assert len(opened) == 1
-    monkeypatch.setattr(inference, 'read_picture', None)  # called, it would fail
-    paths = sorted(Path(SCENES).iterdir())
-    found = list(model(paths, batch_size=3))
-    assert [prediction.path for prediction in found] == paths
-    for prediction in found:
-        assert (prediction.picture == read_picture(prediction.path)).all()
-        assert model.draw(prediction).size == (320, 320)
+    sources, _ = find_images([SCENES])
+    read, calls = images.read_pil, []
+    monkeypatch.setattr(images, 'read_pil', lambda *args: calls.append(args) or read(*args))
+    found = list(model.stream(sources, batch_size=3))
+    assert [source for source, _ in found] == sources and len(calls) == len(sources)
+    for source, result in found:
+        assert (result.image == read_image(source.file_name)).all()
+        assert result.draw().size == (320, 320)
 
 
-@pytest.mark.parametrize('task', ['classification', 'detection'])
-def test_a_turned_image_is_drawn_upright(task, predictor, here):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
+@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('kind', ['turned', 'grey of 16 bits'])
+def test_what_is_drawn_is_what_the_model_saw(task, kind, predictor, here, monkeypatch):
+    """The pixels of the overlay, passed through the pipeline, give the model's input."""
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save('turned.png', exif=exif)
-    (prediction,) = predictor(task)(['turned.png'])
-    assert prediction.picture.shape == (64, 48, 3)
-    assert (prediction.picture == images.read_picture('turned.png')).all()
+    if kind == 'turned':
+        exif = Image.Exif()
+        exif[0x0112] = 6  # by 90 degrees
+        Image.fromarray(pixels).save('x.png', exif=exif)
+        seen = pixels[::-1].transpose(1, 0, 2)
+    else:
+        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save('x.png')
+        seen = pixels[..., :1].repeat(3, axis=2)
+    Image.fromarray(seen).save('plain.png')
+    model, inputs = predictor(task), []
+    step = model.model.test_step
+    monkeypatch.setattr(
+        model.model, 'test_step', lambda data: inputs.append(data['inputs'][0]) or step(data)
+    )
+    sources, _ = find_images(['x.png', 'plain.png'])
+    for _, result in model.stream(sources):
+        assert (result.image == seen).all()
+    assert (inputs[0] == inputs[1]).all()
 
 
-def test_an_unreadable_image_has_no_prediction(predictor, here):
+def bad_file(here):
     (here / 'bad.png').write_bytes(b'garbage')
-    good = min(Path(SCENES).iterdir())
-    found = list(predictor('classification')([good, 'bad.png', good], batch_size=2))
-    assert [(p.path.name, p.sample is None) for p in found] == [
-        ('bad.png', True),
-        (good.name, False),
-        (good.name, False),
-    ]
+
+
+def bad_in_the_model(here):
+    """A strip that UperNet's input makes thinner than MILA's least size."""
+    Image.new('RGB', (1500, 40)).save('bad.png')
+
+
+@pytest.mark.parametrize('make, error', [(bad_file, DataError), (bad_in_the_model, ValueError)])
+def test_an_odd_image_costs_no_other_its_result(make, error, predictor, here):
+    make(here)
+    good = str(min(Path(SCENES).iterdir()))
+    sources = [Source(good, Path('a')), Source('bad.png', Path('b')), Source(good, Path('c'))]
+    found = list(predictor('segmentation').stream(sources, batch_size=3))
+    assert [source.name.name for source, _ in found] == ['a', 'b', 'c']
+    assert type(found[1][1]) is error
+    assert (found[0][1].map == found[2][1].map).all()
+
+
+def test_an_image_that_breaks_its_batch_is_told_from_the_others(predictor, here, monkeypatch):
+    model = predictor('classification')
+    step = model.model.test_step
+
+    def picky(data):
+        if any(image.max() < -1 for image in data['inputs']):
+            raise RuntimeError('too dark')
+        return step(data)
+
+    monkeypatch.setattr(model.model, 'test_step', picky)
+    Image.new('RGB', (64, 64)).save('dark.png')
+    good = str(min(Path(SCENES).iterdir()))
+    sources = [Source(name, Path(str(i))) for i, name in enumerate([good, 'dark.png', good])]
+    outcomes = [outcome for _, outcome in model.stream(sources, batch_size=3)]
+    assert [isinstance(outcome, RuntimeError) for outcome in outcomes] == [False, True, False]
+
+
+def test_an_interruption_leaves_what_was_done(predictor, here, monkeypatch):
+    model = predictor('classification')
+
+    def stream(sources, batch_size):
+        yield from itertools.islice(Predictor.stream(model, sources), 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, 'stream', stream)
+    sources, _ = find_images([SCENES])
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(model, sources, 'out')
+    assert len(json.loads((here / 'out/results.json').read_text())) == 2
+    assert not (here / 'out/results.jsonl').exists()
+    with pytest.raises(UsageError, match='out is not empty: choose another folder'):
+        predict_files(model, sources, 'out')
+
+
+def test_results_are_on_disk_as_they_come(predictor, here, monkeypatch):
+    """So that a killed process leaves them."""
+    model, lines = predictor('detection'), []
+
+    def stream(sources, batch_size):
+        for item in Predictor.stream(model, sources):
+            path = here / 'out/results.jsonl'
+            lines.append(len(path.read_text().splitlines()) if path.exists() else 0)
+            yield item
+
+    monkeypatch.setattr(model, 'stream', stream)
+    assert predict_files(model, find_images([SCENES])[0], 'out') == {}
+    assert lines == [0, 1, 2, 3]

@@ -1,5 +1,6 @@
 """classification/visualization/drawing.py: colours, sizes, pictures in a row."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -31,3 +32,37 @@ def test_pictures_stand_in_a_row(image):
     plain = np.asarray(drawing.draw_text(image, []))
     both = drawing.hstack(plain, plain)
     assert both.size == (960, 320)
+
+
+@pytest.mark.parametrize(
+    'size, drawn',
+    [
+        ((1, 5000), (1, 5000)),  # enlarged to 320 it would be 1.6 million pixels long
+        ((50, 12000), (50, 12000)),
+        ((70000, 3), (14000, 1)),
+        ((100, 1000), (400, 4000)),
+    ],
+)
+def test_a_strip_stays_within_what_jpeg_can_hold(size, drawn):
+    picture = drawing.draw_text(np.zeros((*size, 3), dtype=np.uint8), ['a name'])
+    assert picture.size == drawn[::-1]
+
+
+@pytest.mark.parametrize('step', [1, 2, 3])
+def test_masks_are_painted_on_a_reduced_image_where_they_are(step, monkeypatch):
+    monkeypatch.setattr(drawing, '_LONGEST', 700 // step + 1)
+    image = np.zeros((700, 500, 3), np.uint8)
+    canvas, mask = drawing.Canvas(image), np.ones((101, 57), bool)
+    assert canvas.scale == 1 / step
+    canvas.paint(mask, (255, 255, 255), corner=(31, 47))
+    rows, columns = canvas.pixels[..., 0].nonzero()
+    assert rows.min() * step == pytest.approx(47, abs=step)
+    assert (rows.max() + 1) * step == pytest.approx(47 + 101, abs=step)
+    assert columns.min() * step == pytest.approx(31, abs=step)
+    assert (columns.max() + 1) * step == pytest.approx(31 + 57, abs=step)
+
+
+def test_eroding_is_opencvs():
+    mask = np.random.default_rng(0).random((30, 40)) < 0.8
+    expected = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    assert (drawing.erode(mask) == expected).all()

@@ -1,0 +1,66 @@
+"""A map of classes: the class of each pixel of an image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ..visualization.drawing import Canvas, draw_label, text_size
+from .result import Result
+
+
+@dataclass
+class ClassMap(Result):
+    """What a segmentor found.
+
+    Attributes:
+        map: (H, W) integers, positions in `names`; those beyond them, such as 255, are none.
+    """
+
+    map: np.ndarray
+
+    def present(self) -> list[int]:
+        """The labels of the classes that have a pixel."""
+        return [int(label) for label in np.unique(self.map) if 0 <= label < len(self.names)]
+
+    def pixels(self) -> dict[str, int]:
+        """Name of each class that has any -> number of its pixels."""
+        return {self.names[label]: int((self.map == label).sum()) for label in self.present()}
+
+    def draw(self, score_thr: float = 0.3) -> Image.Image:
+        """The map, whatever `score_thr`, with a name on the largest part of each class."""
+        canvas, labels = Canvas(self.image), self.present()
+        for label in labels:
+            canvas.paint(self.map == label, self.palette[label])
+        picture = canvas.to_picture()
+        for label in labels:
+            row, column = _inmost(self.map == label)
+            width, height = text_size(picture, self.names[label])
+            corner = column * canvas.scale - width / 2, row * canvas.scale + height / 2
+            draw_label(picture, corner, self.names[label], self.palette[label])
+        return picture
+
+    def to_picture(self) -> Image.Image:
+        """The labels as an image: of 8 bits with a palette, of 16 bits for over 256 classes."""
+        if len(self.palette) > 256:
+            return Image.fromarray(self.map.astype(np.uint16))
+        picture = Image.fromarray(self.map.astype(np.uint8))
+        picture.putpalette(np.array(self.palette, np.uint8).ravel().tolist())
+        return picture
+
+
+def _inmost(mask: np.ndarray) -> tuple[int, int]:
+    """(row, column) of a pixel of a mask (H, W) that is about farthest from its edge."""
+    step = max(1, max(mask.shape) // 256)
+    rest = mask[::step, ::step]
+    if not rest.any():  # thinner than a step
+        row, column = np.unravel_index(mask.argmax(), mask.shape)
+        return int(row), int(column)
+    while rest.any():
+        left = rest
+        padded = np.pad(rest, 1)
+        rows = padded[:-2] & padded[1:-1] & padded[2:]
+        rest = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    places = np.argwhere(left)
+    row, column = places[len(places) // 2]
+    return int(row) * step, int(column) * step

@@ -1,9 +1,11 @@
 """Problems found once are kept, until a file that was checked changes."""
 
+import gc
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,8 @@ def cached(
         return [_problem(record) for record in json.loads(file.read_text())]
     except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
         pass
-    found = [problem for problem in find() if problem.severity > Severity.HARMLESS]
+    with _no_garbage_collection():
+        found = [problem for problem in find() if problem.severity > Severity.HARMLESS]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(f'.{os.getpid()}')
@@ -35,6 +38,18 @@ def cached(
     except OSError:  # a full or read-only disk: the next start checks again
         pass
     return found
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Millions of records are no garbage, and looking through them again and again takes long."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _folder() -> Path:

@@ -60,7 +60,7 @@ def read_cvat(
     for file, content in contents.items():
         for index, element in enumerate(content.iterfind('image'), 1):
             _read_image(element, f'image {index}', file, images, gathering)
-    gathering.report_unlabelled(images)
+    gathering.report_unlabelled(images, [])
     return gathering.finish()
 
 

@@ -1,12 +1,12 @@
 """What a folder holds that may be annotations, by a look at names and at the heads of files."""
 
-import itertools
 import json
 import mmap
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from .file_names import FileNames
@@ -220,12 +220,10 @@ def _coco_names(file: Path) -> list[str]:
             file.open('rb') as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text,
         ):
-            return _first_names(text)
+            # A search that is not at its end would hold on to the file.
+            found = re.finditer(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.){1,1000}")', text)
+            names = [json.loads(match[1]) for match in islice(found, 5)]
+            del found
+            return names
     except (OSError, ValueError):  # an empty file too
         return []
-
-
-def _first_names(text: mmap.mmap) -> list[str]:
-    """As `_coco_names`; matches refer to the mapped memory, which is closed after they are gone."""
-    found = re.finditer(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.){1,1000}")', text)
-    return [json.loads(match[1]) for match in itertools.islice(found, 5)]

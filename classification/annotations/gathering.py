@@ -1,6 +1,6 @@
 """What a reader of a layout finds, gathered into the common form."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .file_names import FileNames
@@ -27,22 +27,16 @@ class Gathering:
         self._is_open = classes is None
         self._labels = {name: label for label, name in enumerate(classes or ())}
         self._images: dict[Path, AnnotatedImage] = {}
-        self._sources: set[str] = set()
 
     def report(self, kind: str, file: Path, record: str = '', detail: str = '') -> None:
         """Add a problem of a kind of `kinds.KINDS`."""
         self.problems.append(problem(kind, file, record, detail))
-
-    def know(self, file: Path) -> None:
-        """Remember a label file, so that its image is not said to have none."""
-        self._sources.add(file.stem.lower())
 
     def image_of(self, file: Path, name: object, images: FileNames) -> Path | None:
         """The image of a label file: the one of the same name, else the one that it names.
 
         None where there is none or more than one, which is then a problem.
         """
-        self.know(file)
         found = images.find(file.stem, file.parent)
         if not found and isinstance(name, str) and name:
             found = images.find(name, file.parent)
@@ -133,10 +127,11 @@ class Gathering:
             self._labels[text] = len(self._labels)
         return self._labels[text]
 
-    def report_unlabelled(self, images: FileNames) -> None:
-        """Report the images that no label file is of; to be called after all others."""
+    def report_unlabelled(self, images: FileNames, files: Iterable[Path]) -> None:
+        """Report the images that none of the label files is of."""
+        sources = {file.stem.lower() for file in files}
         for path in images.paths:
-            if path.resolve() not in self._images and path.stem.lower() not in self._sources:
+            if path.resolve() not in self._images and path.stem.lower() not in sources:
                 self.report('image without a label file', path)
 
     def finish(self) -> Annotations:

@@ -37,12 +37,13 @@ def read_labelme(
         classes: names of the classes in order, None for all that occur, by name.
     """
     gathering = Gathering('labelme', root, classes)
+    files = [*files]
     for file in files:
         try:
             _read_file(file, images, gathering)
         except Unreadable as error:
             gathering.report('unreadable label file', file, '', error.reason)
-    gathering.report_unlabelled(images)
+    gathering.report_unlabelled(images, files)
     return gathering.finish()
 
 

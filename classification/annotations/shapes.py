@@ -5,6 +5,7 @@ outside it. So everything is checked here before.
 """
 
 import math
+import reprlib
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -92,7 +93,7 @@ def polygon_area(points: Sequence[float]) -> float:
     """Area in square pixels within a polygon [x1, y1, x2, y2, …] (the shoelace formula)."""
     xs, ys = points[::2], points[1::2]
     crossed = zip(xs, ys, [*xs[1:], xs[0]], [*ys[1:], ys[0]], strict=True)
-    return abs(math.fsum(x * next_y - next_x * y for x, y, next_x, next_y in crossed)) / 2
+    return abs(sum([x * next_y - next_x * y for x, y, next_x, next_y in crossed])) / 2
 
 
 def check_rle(rle: Any, size: tuple[int, int] | None) -> int:
@@ -184,10 +185,15 @@ def overlap(one: Box, other: Box) -> float:
 def shorten(value: Any) -> str:
     """A value of a file for a message, in at most 40 printable characters."""
     try:
-        text = ascii(value)
+        # reprlib: a list that YAML's aliases nest in itself has a text without bound.
+        text = ascii(value) if isinstance(value, str) else _escaped(reprlib.repr(value))
     except (RecursionError, ValueError):  # deep nesting, or an integer of thousands of digits
         return f'a {type(value).__name__}'
     return text if len(text) <= 40 else text[:37] + '…'
+
+
+def _escaped(text: str) -> str:
+    return text.encode('unicode_escape').decode()
 
 
 def _is_finite_sum(values: Sequence[float]) -> bool:

@@ -32,11 +32,11 @@ main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 60px }
 h1 { margin: 0; font-size: 26px; overflow-wrap: anywhere }
 h2 { margin: 36px 0 12px; font-size: 18px }
 p { margin: 4px 0; color: var(--soft); overflow-wrap: anywhere }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px;
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px;
   margin-top: 20px }
 .card, details, table { background: var(--card); border: 1px solid var(--line);
   border-radius: 10px }
-.card { padding: 12px 16px } .card b { display: block; font-size: 24px }
+.card { padding: 12px 16px } .card b { display: block; font-size: 22px; white-space: nowrap }
 .card span { color: var(--soft) }
 .fatal { color: var(--fatal) } .doubtful { color: var(--doubtful) }
 .harmless { color: var(--harmless) }

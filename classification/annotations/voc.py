@@ -44,7 +44,7 @@ def read_voc(
     for key in sorted(splits.keys() - known):
         detail = f'{shorten(key[1])}, of {splits[key]}'
         gathering.report('list names what is not there', key[0] / 'ImageSets/Main', '', detail)
-    gathering.report_unlabelled(images)
+    gathering.report_unlabelled(images, files)
     annotations = gathering.finish()
     unlisted = sum(key not in splits for key in known)
     if splits and unlisted:
@@ -90,7 +90,6 @@ def _read_file(
     file: Path, images: FileNames, splits: dict[tuple[Path, str], str], gathering: Gathering
 ) -> None:
     if splits and _key(file) not in splits:
-        gathering.know(file)
         return
     content = read_xml(file)
     if content.tag != 'annotation':

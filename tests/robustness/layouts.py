@@ -251,7 +251,8 @@ def bad_attribute(rng, root):
     path = _pick(rng, root, '.xml')
     tree = ElementTree.parse(path)
     spots = [(e, name) for e in tree.iter() for name in e.attrib if name != 'subset']
-    spots += [(e, None) for e in tree.iter() if e.text and e.text.strip()]
+    # Any text may be the name of a class.
+    spots += [(e, None) for e in tree.iter() if e.tag != 'name' and (e.text or '').strip()]
     element, name = rng.choice(spots)
     word = rng.choice([word for word in BAD_WORDS if word.isprintable()])
     if name is None:

@@ -38,6 +38,8 @@ _BY_MMDET = {
             'classes in another order',
             'iscrowd that is neither 0 nor 1',
             'no area',
+            'area that is no number',
+            'annotation without a usable image_id',
             'no box',
             'box that is not four numbers',
             'mask of an unknown form',

@@ -158,9 +158,12 @@ class _Reader:
         if number in self._annotation_ids:
             self.report('annotation id given twice', where)
         self._annotation_ids.add(number)
-        image = self._by_id.get(record.get('image_id')) if _is_id(record.get('image_id')) else None
+        owner = record.get('image_id')
+        if not _is_id(owner):
+            raise Unusable('annotation without a usable image_id', shorten(owner))
+        image = self._by_id.get(owner)
         if image is None:
-            raise Unusable('annotation of no image', f'image_id {shorten(record.get("image_id"))}')
+            raise Unusable('annotation of no image', f'image_id {shorten(owner)}')
         label = self._labels.get(category) if _is_id(category) else None
         if label is None:
             raise Unusable('annotation of an unknown class', f'category_id {shorten(category)}')
@@ -230,7 +233,9 @@ class _Reader:
         """Evaluation tells small from large by it, and mmdet leaves out objects without any."""
         if 'area' not in record:
             self.report('no area', where)
-        elif not (type(record['area']) in (int, float) and 0 < record['area'] < 1e12):
+        elif type(record['area']) not in (int, float):
+            self.report('area that is no number', where, shorten(record['area']))
+        elif not 0 < record['area'] < 1e12:
             self.report('area of zero or less', where, shorten(record['area']))
 
 

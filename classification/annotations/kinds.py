@@ -47,6 +47,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
         'the size stated is that of the stored pixels: label the upright image, or remove its '
         'EXIF orientation',
     ),
+    'annotation without a usable image_id': (DOUBTFUL, 'give the id of its image or delete it'),
     'annotation of no image': (DOUBTFUL, 'add the image or delete the annotation'),
     'annotation of an unknown class': (DOUBTFUL, _LEFT_OUT),
     'annotation that is no object': (DOUBTFUL, _LEFT_OUT),
@@ -54,6 +55,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     'iscrowd that is neither 0 nor 1': (DOUBTFUL, _LEFT_OUT),
     'no iscrowd': (HARMLESS, 'add "iscrowd": 0'),
     'no area': (HARMLESS, 'add the area in pixels'),
+    'area that is no number': (HARMLESS, 'correct the area'),
     'area of zero or less': (HARMLESS, 'correct the area'),
     # Boxes
     'no box': (DOUBTFUL, _LEFT_OUT),
@@ -147,6 +149,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
 LEFT_OUT = {kind for kind, (_, cure) in KINDS.items() if cure == _LEFT_OUT} | {
     'record without a usable id',
     'annotation of no image',
+    'annotation without a usable image_id',
     'annotation to be ignored',
     'area of zero or less',
     'run lengths where polygons are loaded',

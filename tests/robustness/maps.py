@@ -166,6 +166,7 @@ def _config(folder):
         data_prefix=dict(img_path=str(folder / 'images'), seg_map_path=str(folder / 'maps')),
         img_suffix='.png',
         seg_map_suffix='.png',
+        serialize_data=False,  # which collects garbage for half a second
         metainfo=dict(classes=CLASSES),
         pipeline=[dict(type='mmseg.LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')],
     )

@@ -14,10 +14,10 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from ..engine.config import load_config
-from ..engine.errors import UsageError, shorten_list
+from ..engine.errors import UsageError
 from ..engine.files import atomic
 from ..engine.testing import evaluate
-from ..engine.training import last_checkpoint
+from ..engine.trained import find_checkpoint, find_config
 from ..visualization.page import Section, code, folded, heading, page, paragraph, table, tiles
 from .collector import Collector
 from .training import MAIN_METRIC, training_section
@@ -78,35 +78,6 @@ def write_report(
     with atomic(path) as unfinished:
         unfinished.write_text(text, encoding='utf-8', errors='replace')
     return path
-
-
-def find_config(work_dir: Path) -> Path:
-    """The config that a training left in its work dir.
-
-    Raises:
-        UsageError: there is none, or there are several.
-    """
-    if not work_dir.is_dir():
-        raise UsageError(f'{work_dir} is no folder: give the work dir of a training.')
-    found = sorted(work_dir.glob('*.py'))
-    if len(found) != 1:
-        names = shorten_list([file.name for file in found])
-        what = f'several configs ({names})' if found else 'no config'
-        raise UsageError(f'{work_dir} holds {what}: name the one of the training by --config.')
-    return found[0]
-
-
-def find_checkpoint(work_dir: Path) -> Path:
-    """The best checkpoint that a training kept, else its last.
-
-    Raises:
-        UsageError: there is none.
-    """
-    best = sorted(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-    checkpoint = best[-1] if best else last_checkpoint(work_dir)
-    if checkpoint is None:
-        raise UsageError(f'{work_dir} holds no checkpoint: train first, or give --checkpoint.')
-    return checkpoint
 
 
 def _headline(metrics: Mapping[str, float]) -> Section:

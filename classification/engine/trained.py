@@ -1,9 +1,10 @@
-"""The config and the checkpoint of a trained model, found in its work dir."""
+"""What a training has left in its work dir: its config, its last and its best checkpoint."""
 
 import os
 from pathlib import Path
 
-from .errors import UsageError
+from .errors import UsageError, shorten_list
+from .stopping import CHECKPOINT
 
 
 def find_trained(path: str | os.PathLike) -> tuple[Path, Path]:
@@ -17,31 +18,52 @@ def find_trained(path: str | os.PathLike) -> tuple[Path, Path]:
     path = Path(path)
     if not path.exists():
         raise UsageError(f'{path} does not exist: give a work dir, or a checkpoint in one.')
-    folder = path if path.is_dir() else path.parent
-    configs = sorted(folder.glob('*.py'))
-    if len(configs) != 1:
-        found = f'{len(configs)} configs' if configs else 'no config'
-        raise UsageError(
-            f'{folder} holds {found} (*.py), where one is expected, as training writes it: give '
-            'CONFIG and CHECKPOINT.'
-        )
     if path.is_file():
-        return configs[0], path
-    checkpoint = _best_or_last(folder)
+        return find_config(path.parent), path
+    config, checkpoint = find_config(path), find_checkpoint(path)
     print(f'{checkpoint} is used')
-    return configs[0], checkpoint
+    return config, checkpoint
 
 
-def _best_or_last(folder: Path) -> Path:
-    best = sorted(folder.glob('best_*.pth'), key=os.path.getmtime)
-    if best:
-        return best[-1]
-    pointer = folder / 'last_checkpoint'
-    if pointer.is_file():  # the folder may have been moved since
-        last = folder / Path(pointer.read_text().strip()).name
+def find_config(work_dir: Path) -> Path:
+    """The config that a training left in its work dir.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if not work_dir.is_dir():
+        raise UsageError(f'{work_dir} does not exist: give the work dir of a training.')
+    configs = sorted(work_dir.glob('*.py'))
+    if len(configs) != 1:
+        names = shorten_list([path.name for path in configs])
+        found = f'{len(configs)} configs ({names})' if configs else 'no config (*.py)'
+        raise UsageError(
+            f'{work_dir} holds {found}, where one is expected, as training writes it: name the '
+            'config and the checkpoint.'
+        )
+    return configs[0]
+
+
+def find_checkpoint(work_dir: Path) -> Path:
+    """The newest `best_…` of the checkpoints in a work dir, else the last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    by_age = sorted(work_dir.glob('[!.]*.pth'), key=os.path.getmtime)
+    if not by_age:
+        raise UsageError(f'{work_dir} holds no checkpoint (*.pth): train first.')
+    best = [path for path in by_age if path.name.startswith('best_')]
+    return best[-1] if best else last_checkpoint(work_dir) or by_age[-1]
+
+
+def last_checkpoint(work_dir: Path) -> Path | None:
+    """The checkpoint that training in this folder saved last, or None."""
+    pointer = work_dir / 'last_checkpoint'
+    if pointer.is_file():
+        last = work_dir / Path(pointer.read_text().strip()).name  # the folder may have moved
         if last.is_file():
             return last
-    every = sorted(folder.glob('*.pth'), key=os.path.getmtime)
-    if not every:
-        raise UsageError(f'{folder} holds no checkpoint (*.pth): train first.')
-    return every[-1]
+    patterns = ('epoch_*.pth', 'iter_*.pth', CHECKPOINT)
+    saved = [path for pattern in patterns for path in work_dir.glob(pattern)]
+    return max(saved, key=lambda path: path.stat().st_mtime, default=None)

@@ -12,8 +12,8 @@ from .files import remove_leftovers
 from .locks import locked
 from .machine import machine_faults
 from .runner import Runner
-from .stopping import CHECKPOINT
 from .task import task_of
+from .trained import last_checkpoint
 
 
 def train(
@@ -78,18 +78,6 @@ def prepare_training(
                 'set the batch size that its learning rate is for.'
             )
         cfg.auto_scale_lr.enable = True
-
-
-def last_checkpoint(work_dir: Path) -> Path | None:
-    """The checkpoint that training in this folder saved last, or None."""
-    pointer = work_dir / 'last_checkpoint'
-    if pointer.is_file():
-        last = work_dir / Path(pointer.read_text().strip()).name  # the folder may have moved
-        if last.is_file():
-            return last
-    patterns = ('epoch_*.pth', 'iter_*.pth', CHECKPOINT)
-    saved = [path for pattern in patterns for path in work_dir.glob(pattern)]
-    return max(saved, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def set_start(cfg: Config, resume: str | Path | None) -> None:

@@ -24,7 +24,8 @@ from PIL import Image
 
 import classification  # noqa: F401  (before the forks, which then start at once)
 from classification.engine.config import load_config
-from classification.engine.training import last_checkpoint, train
+from classification.engine.trained import last_checkpoint
+from classification.engine.training import train
 from classification.engine.weights import read_checkpoint
 from classification.visualization.scalars import read_scalars
 from tests.helpers import FIXTURES, assert_same_training

@@ -63,13 +63,13 @@ def test_a_checkpoint_and_config_of_choice(trained, here, run):
 
 
 def test_mistakes(trained, here, fails, run):
-    assert fails('analyze', 'nowhere') == 'nowhere is no folder: give the work dir of a training.'
+    assert fails('analyze', 'nowhere') == 'nowhere does not exist: give the work dir of a training.'
     (here / 'w').mkdir()
     assert 'w holds no config' in fails('analyze', 'w')
     config = shutil.copy(next(trained('detection').glob('*.py')), here / 'w' / 'a.py')
     assert 'w holds no checkpoint' in fails('analyze', 'w')
     shutil.copy(config, here / 'w' / 'b.py')
-    assert 'several configs (a.py, b.py)' in fails('analyze', 'w')
+    assert 'w holds 2 configs (a.py, b.py)' in fails('analyze', 'w')
     assert not (here / 'w' / 'report.html').exists()
     for option in (['--out', 'r.txt'], ['--score-thr', '2']):
         with pytest.raises(SystemExit) as stop:
@@ -89,5 +89,5 @@ def test_an_earlier_report_stays_where_the_evaluation_fails(trained, here, fails
     folder = shutil.copytree(trained('segmentation'), here / 'w')
     (folder / 'report.html').write_text('earlier')
     (folder / LAST['segmentation']).write_bytes(b'damaged')
-    assert 'truncated or not a checkpoint' in fails('analyze', 'w')
+    assert 'truncated, damaged or not a checkpoint' in fails('analyze', 'w')
     assert (folder / 'report.html').read_text() == 'earlier'

@@ -30,7 +30,7 @@ def test_the_best_else_the_last(work_dir, capsys):
     'remove, add, message',
     [
         (['c.py'], [], r'holds no config \(\*.py\)'),
-        ([], ['d.py'], r'holds 2 configs \(\*.py\)'),
+        ([], ['d.py'], r'holds 2 configs \(c.py, d.py\)'),
         (['epoch_1.pth', 'epoch_2.pth', 'epoch_10.pth'], [], 'holds no checkpoint'),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 from mmengine.config import Config
 
 from classification.engine.errors import UsageError
-from classification.engine.training import last_checkpoint, set_start
+from classification.engine.trained import last_checkpoint
+from classification.engine.training import set_start
 
 
 def test_an_explicit_checkpoint_wins_over_the_last(trained):

@@ -43,6 +43,7 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     cfg.train_dataloader = dict(
         batch_size=choices.batch,
         **workers,
+        drop_last=True,  # a last batch of one image would stop batch norm over one pixel
         sampler=dict(type='DefaultSampler', shuffle=True),
         dataset=dataset(data.train, train),
     )

@@ -11,6 +11,8 @@ from .facts import Facts
 _RECIPE_BATCH = {'classify': 512, 'detect': 16, 'segment': 16, 'semantic': 16}
 # The largest batch that pays for a training on a few thousand images.
 _LARGEST_BATCH = {'classify': 64, 'detect': 16, 'segment': 16, 'semantic': 16}
+# UperNet's batch norm over one pooled pixel needs two images.
+LEAST_BATCH = {'classify': 1, 'detect': 1, 'segment': 1, 'semantic': 2}
 # Updates after which a pretrained model is usually done.
 _UPDATES = {'classify': 2000, 'detect': 3000, 'segment': 3000, 'semantic': 4000}
 _EPOCHS = (12, 100)
@@ -138,7 +140,7 @@ def choose_schedule(
         affordable: epochs that the time budget allows, None without one.
     """
     total = batch_per_update(facts)
-    per_process = min(batch[0], max(1, total // processes))
+    per_process = max(LEAST_BATCH[facts.kind], min(batch[0], total // processes))
     accumulate = max(1, total // (per_process * processes))
     seen = per_process * processes * accumulate
     updates = max(1, facts.train // seen)

@@ -78,6 +78,21 @@ def released_weights(backbone: str) -> Path | None:
     return Path(init_cfg.checkpoint) if init_cfg else None
 
 
+def find_template(kind: str, head: str | None) -> Path:
+    """The config of a head's recipe, None for the first head of the kind.
+
+    Raises:
+        UsageError: there is no such head.
+    """
+    heads = TEMPLATES[kind]
+    head = head or next(iter(heads))
+    if head not in heads:
+        raise UsageError(
+            f'--head {head} is none for {kind}: there are {shorten_list(list(heads))}.'
+        )
+    return Path('configs', heads[head])
+
+
 def compose(
     kind: str,
     head: str | None,
@@ -99,13 +114,7 @@ def compose(
     Raises:
         UsageError: no such head or backbone.
     """
-    heads = TEMPLATES[kind]
-    head = head or next(iter(heads))
-    if head not in heads:
-        raise UsageError(
-            f'--head {head} does not {kind}: heads that do are {shorten_list(list(heads))}.'
-        )
-    cfg = load_config(Path('configs', heads[head]))
+    cfg = load_config(find_template(kind, head))
     _use_backbone(cfg.model, backbone, weights)
     set_num_classes(cfg.model, len(data.classes))
     _USE_DATA[kind](cfg, data, choices)

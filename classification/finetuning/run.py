@@ -23,6 +23,7 @@ from ..engine.files import atomic
 from ..engine.training import train
 from ..visualization.tables import markdown
 from .choices import (
+    LEAST_BATCH,
     Choices,
     affordable_epochs,
     batch_per_update,
@@ -31,7 +32,7 @@ from .choices import (
 )
 from .data import repeat_rare, write_data
 from .facts import Facts, count_facts
-from .recipe import TEMPLATES, compose, released_weights
+from .recipe import TEMPLATES, compose, find_template, released_weights
 from .trial import available_memory, largest_batch, try_batches
 
 CONFIG = 'config.py'
@@ -125,6 +126,7 @@ def _plan(request: Request, work_dir: Path) -> None:
         request.path, request.layout, request.task, images=request.images, labels=request.labels
     )
     kind = request.task or task_for(annotations)
+    find_template(kind, request.head)  # before anything is written
     split_images(annotations, request.seed)
     for note in annotations.notes:
         print(note)
@@ -222,7 +224,8 @@ def _choose(
     """Complete the choices by trying what an iteration costs."""
     config = work_dir / 'trial.py'
     total = batch_per_update(facts)
-    sizes = [8, 16] if facts.kind == 'classify' else [1, 2]
+    least = LEAST_BATCH[facts.kind]
+    sizes = [8, 16] if facts.kind == 'classify' else [least, 2 * least]
     config.write_text(composed(choices).pretty_text)
     try:
         print('Trying what an iteration costs here …', flush=True)

@@ -105,6 +105,11 @@ def test_epochs(options, epochs, reason):
     assert chosen.epochs // chosen.val_interval <= 39
 
 
+def test_batch_norm_over_one_pixel_gets_two_images():
+    chosen = scheduled(facts('semantic', train=20, object_sizes=np.empty(0)), fits=1, processes=4)
+    assert chosen.batch == 2
+
+
 def test_rate_follows_the_square_root_of_the_batch():
     assert scheduled(facts(train=160)).lr_factor == 1.0
     assert scheduled(facts(train=40)).lr_factor == 0.5

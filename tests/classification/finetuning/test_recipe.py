@@ -79,7 +79,7 @@ def test_the_best_checkpoint_goes_by_the_weights_that_are_evaluated(kind, epochs
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(UsageError, match='--head upernet does not detect'):
+    with pytest.raises(UsageError, match='--head upernet is none for detect'):
         compose('detect', 'upernet', 'mila-t', None, DATA, choices('detect'))
     with pytest.raises(UsageError, match='No backbone is called mila-x'):
         compose('detect', None, 'mila-x', None, DATA, choices('detect'))

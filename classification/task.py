@@ -1,5 +1,6 @@
 """Classification's answers to the engine."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +13,14 @@ from PIL.Image import Image
 from torch import nn
 
 from .analysis.classes import ClassAnalyst
+from .annotations.cache import cached
+from .annotations.check import check
+from .annotations.folders import read_folders
+from .annotations.image_files import list_images
+from .annotations.records import Annotations
+from .annotations.verdict import refuse_or_log
 from .classifier import ImageClassifier
+from .datasets.folder import ImageFolder
 from .datasets.transforms import ReadImage
 from .engine.dataset_configs import leaf_datasets
 from .engine.json_files import JsonLines
@@ -22,6 +30,8 @@ from .engine.weights import Weights
 from .hooks import AveragedScoreHook
 from .results import Scores
 from .visualization.drawing import Colour, draw_text
+
+_MOST_OPENED = 200_000  # images whose headers are read before a training
 
 
 class BestClasses:
@@ -59,6 +69,25 @@ class Classification(Task):
 
     count_shape = (224, 224)
     formats = {'json': BestClasses, 'csv': BestClass}
+
+    def check_dataset(self, dataset: Mapping[str, Any], cls: type, cfg: Config, split: str) -> None:
+        """As Task, of folders of images; those of ImageNet's size are not opened before."""
+        if not _is_folder(dataset, cls):
+            return
+        root = Path(dataset['data_root'])
+        if len(list_images(root)) > _MOST_OPENED:
+            return
+        problems = cached(
+            [root],
+            (dataset.get('metainfo'), split),
+            lambda: _read_folder(dataset, cls, split).problems,
+        )
+        refuse_or_log(problems, cfg.filename)
+
+    def read_annotations(
+        self, dataset: Mapping[str, Any], cls: type, split: str
+    ) -> Annotations | None:
+        return _read_folder(dataset, cls, split) if _is_folder(dataset, cls) else None
 
     def prepare_evaluation(
         self, cfg: Config, input_size: int | None = None, crop_pct: float | None = None
@@ -123,3 +152,16 @@ class Classification(Task):
 
 def _is_classifier(cfg: Any) -> bool:
     return cfg.get('model', {}).get('type') == 'ImageClassifier'
+
+
+def _is_folder(dataset: Mapping[str, Any], cls: type) -> bool:
+    return cls is ImageFolder and os.path.isdir(dataset.get('data_root') or '')
+
+
+def _read_folder(dataset: Mapping[str, Any], cls: Any, split: str) -> Annotations:
+    classes = cls._load_metainfo(dataset.get('metainfo')).get('classes')
+    annotations = read_folders(Path(dataset['data_root']), classes)
+    for image in annotations.images:
+        image.split = split
+    annotations.problems = check(annotations)
+    return annotations

@@ -4,10 +4,10 @@ No random state has to be saved for a resumed run to go on exactly as if it had 
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -70,6 +70,9 @@ class PositionedBatchSampler:
         batch_sampler: config of the one to use instead.
         accumulated: batches per update of the weights. With drop_last an epoch holds whole updates
             only, as with one batch that is larger by that factor.
+
+    Raises:
+        DataError: with drop_last an epoch would hold nothing.
     """
 
     def __init__(
@@ -93,6 +96,12 @@ class PositionedBatchSampler:
         self.group = accumulated if drop_last and not self.endless else 1
         self.skip = 0  # batches to leave out of the next pass
         self.recent: dict[int, list[PositionedIndex]] = {}  # by their number in the pass
+        if drop_last and not self.endless and not len(self):
+            raise DataError(
+                f'{len(cast(Sized, sampler))} training images per process are fewer than the '
+                f'{self.group} x {batch_size} of an update, so none would be trained on: lower '
+                'train_dataloader.batch_size, or add images.'
+            )
 
     def __len__(self) -> int:
         return len(self.batches) // self.group * self.group

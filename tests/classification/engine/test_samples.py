@@ -8,6 +8,7 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import SequentialSampler
 
+from classification.engine.errors import DataError
 from classification.engine.runner import Runner
 from classification.engine.samples import (
     PositionedBatchSampler,
@@ -85,6 +86,11 @@ def test_a_config_may_have_its_own_batch_sampler(config):
     assert type(loader.batch_sampler.batches).__name__ == 'AspectRatioBatchSampler'
     assert len(loader) == 4 and len(loader.dataset) == 8
     assert loader.dataset.metainfo['classes'][0] == 'zero'
+
+
+def test_fewer_images_than_an_update_are_an_error():
+    with pytest.raises(DataError, match='5 training images per process are fewer than the 2 x 3 '):
+        PositionedBatchSampler(SequentialSampler(range(5)), 3, drop_last=True, accumulated=2)
 
 
 @pytest.mark.parametrize(

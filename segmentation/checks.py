@@ -18,6 +18,8 @@ from classification.engine.dataset_configs import dataset_paths
 from classification.engine.errors import DataError
 from classification.engine.samples import ReproducibleDataset
 
+from .datasets import ListedMaps
+
 
 def check_sample(dataset: ReproducibleDataset, sample: Mapping[str, Any], index: int) -> None:
     """Raise DataError for a label beyond the classes.
@@ -55,7 +57,7 @@ def check_dataset(dataset: Mapping[str, Any], cls: type[Any], cfg: Config, split
     folders, ann_file = dataset_paths(dataset)
     settings = {name: value for name, value in dataset.items() if name != 'pipeline'}
     problems = cached(
-        [Path(path) for path in (*folders, *filter(None, [ann_file]))],
+        [Path(path) for path in filter(None, [*folders, ann_file])],
         (cls.__name__, settings, split),
         lambda: _read(dataset, cls, split).problems,
     )
@@ -69,8 +71,8 @@ def read_annotations(dataset: Mapping[str, Any], cls: type[Any], split: str) -> 
 
 def _has_maps(dataset: Mapping[str, Any], cls: type[Any]) -> bool:
     local = not any('://' in folder for folder in dataset_paths(dataset)[0])
-    prefixes = dataset.get('data_prefix') or {}
-    return issubclass(cls, BaseSegDataset) and local and bool(prefixes.get('seg_map_path'))
+    named = (dataset.get('data_prefix') or {}).get('seg_map_path') or issubclass(cls, ListedMaps)
+    return issubclass(cls, BaseSegDataset) and local and bool(named)
 
 
 def _read(dataset: Mapping[str, Any], cls: type[Any], split: str) -> Annotations:

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from .checkpoints import CheckpointedRunner
 from .distributed import end_with_launcher, local_rank
-from .errors import DataError, UsageError
+from .errors import UsageError
 from .non_finite import FiniteCheckpoints
 from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations
 from .saving import MadeUpEvaluation, RecordingCheckpoints
@@ -105,15 +105,7 @@ class Runner(CheckpointedRunner):
         if isinstance(self._train_dataloader, dict) and isinstance(self.optim_wrapper, dict):
             accumulated = self.optim_wrapper.get('accumulative_counts', 1)
             self._train_dataloader = dict(self._train_dataloader, accumulated=accumulated)
-        built = super().build_train_loop(loop)
-        batches = built.dataloader.batch_sampler
-        if not len(batches) and not batches.endless:
-            raise DataError(
-                f'{len(built.dataloader.dataset)} training images give {self.world_size} '
-                f'process(es) no batch of {batches.batch_size} each: lower '
-                'train_dataloader.batch_size, or set drop_last=False.'
-            )
-        return built
+        return super().build_train_loop(loop)
 
     def train(self) -> nn.Module:
         """As MMEngine's; told to stop by SIGTERM it can be resumed from there."""

@@ -78,4 +78,4 @@ def test_a_work_dir_that_is_a_file(fails, here):
 def test_fewer_images_than_a_batch(fails, here):
     options = ['train_dataloader.drop_last=True', 'train_dataloader.batch_size=64']
     sentence = fails('train', 'classification', '--work-dir', 'w', '--cfg-options', *options)
-    assert '20 training images give 1 process(es) no batch of 64 each: lower' in sentence
+    assert '20 training images per process are fewer than the 1 x 64 of an update' in sentence

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from . import backbones, classifier, datasets, evaluation, hooks, models, optim, stand_ins
 from .engine import early_stopping, precision
 from .engine.task import register_task
-from .finetuning import classify
 from .task import Classification
 from .visualization import curves
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     'backbones',
     'classifier',
-    'classify',
     'curves',
     'datasets',
     'early_stopping',

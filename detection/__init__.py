@@ -10,7 +10,7 @@ from mmdet.utils import register_all_modules
 from classification.engine.inference import Predictor, load_predictor
 from classification.engine.task import register_task
 
-from . import finetuning, transforms  # noqa: F401  they register themselves
+from . import transforms  # noqa: F401  registered in place of mmcv's
 from .task import Detection
 
 # The scope of a run is the config's to choose: `default_scope = 'mmdet'`.

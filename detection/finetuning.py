@@ -5,13 +5,12 @@ from typing import Any
 from mmengine.config import Config
 
 from classification.finetuning.choices import Choices
-from classification.finetuning.recipe import OwnData, uses_own_data
+from classification.finetuning.recipe import OwnData
 
 # Images are resized between these shares of the chosen size.
 _SCALES = (0.8, 0.9, 1.0, 1.1, 1.25)
 
 
-@uses_own_data('detect', 'segment')
 def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     """Let a detector's template train on files in COCO's format, with masks where it has them."""
     masks = 'segm' in cfg.val_evaluator.metric

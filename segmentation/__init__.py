@@ -10,7 +10,7 @@ from mmseg.utils import register_all_modules
 from classification.engine.inference import Predictor, load_predictor
 from classification.engine.task import register_task
 
-from . import datasets, finetuning, transforms  # noqa: F401  they register themselves
+from . import datasets, transforms  # noqa: F401  they register themselves
 from .task import Segmentation
 
 # The scope of a run is the config's to choose: `default_scope = 'mmseg'`.

@@ -5,10 +5,9 @@ from typing import Any
 from mmengine.config import Config
 
 from classification.finetuning.choices import Choices
-from classification.finetuning.recipe import OwnData, uses_own_data
+from classification.finetuning.recipe import OwnData
 
 
-@uses_own_data('semantic')
 def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     """Let a segmentor's template train on images with index maps named IMAGE.png."""
     longer, shorter = choices.image_size

@@ -10,11 +10,8 @@ from typing import Any
 from mmengine.config import Config
 
 from .errors import UsageError
+from .files import PROJECT
 from .slurm import join_slurm
-
-_HERE = Path(__file__).resolve().parents[2]
-# The folder that holds configs/: the clone's, or of an installed package the one beside it.
-PROJECT = _HERE if (_HERE / 'configs/_base_').is_dir() else _HERE / 'mila_toolkit'
 
 
 def load_config(

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and their digests."""
+"""Where the project is; files that are written whole or not at all, and their digests."""
 
 import hashlib
 import os
@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PARTIAL = '.partial-'
+
+_HERE = Path(__file__).resolve().parents[2]
+# The folder that holds configs/: the clone's, or of an installed package the one beside it.
+PROJECT = _HERE if (_HERE / 'configs/_base_').is_dir() else _HERE / 'mila_toolkit'
 
 
 @contextmanager

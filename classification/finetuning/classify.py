@@ -5,10 +5,9 @@ from typing import Any
 from mmengine.config import Config
 
 from .choices import Choices
-from .recipe import OwnData, uses_own_data
+from .recipe import OwnData
 
 
-@uses_own_data('classify')
 def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     """Let the classifier's template train on lists of images."""
     side = choices.image_size[0]

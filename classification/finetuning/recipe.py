@@ -1,14 +1,16 @@
 """A whole config for images of one's own, from the config of a published recipe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ..engine.config import PROJECT, load_config
+from ..engine.config import load_config
 from ..engine.errors import UsageError, shorten_list
+from ..engine.files import PROJECT
 from ..engine.heads import set_num_classes
 from .choices import Choices
 
@@ -48,23 +50,6 @@ class OwnData:
     palette: list[tuple[int, int, int]]
     train: Path
     val: Path
-
-
-UseData = Callable[[Config, OwnData, Choices], None]
-_USE_DATA: dict[str, UseData] = {}
-
-
-def uses_own_data(*kinds: str) -> Callable[[UseData], UseData]:
-    """Register the function that gives a template of these kinds own data and augmentations.
-
-    It sets the datasets, pipelines and evaluators, and of the model what depends on sizes.
-    """
-
-    def register(function: UseData) -> UseData:
-        _USE_DATA.update(dict.fromkeys(kinds, function))
-        return function
-
-    return register
 
 
 def backbones() -> list[str]:
@@ -117,7 +102,9 @@ def compose(
     cfg = load_config(find_template(kind, head))
     _use_backbone(cfg.model, backbone, weights)
     set_num_classes(cfg.model, len(data.classes))
-    _USE_DATA[kind](cfg, data, choices)
+    # The package of the task, which the template imports, knows its datasets and pipelines.
+    task = import_module(f'{cfg.custom_imports.imports[0]}.finetuning')
+    task.use_own_data(cfg, data, choices)
     _use_schedule(cfg, kind, choices)
     return cfg
 
@@ -143,8 +130,9 @@ def _use_backbone(model: Any, name: str, weights: str | Path | None) -> None:
     kept = {n: v for n, v in model.backbone.items() if n not in template.backbone}
     model.backbone = dict(base.backbone, **kept, init_cfg=init_cfg)
     widths = dict(zip(template.widths, base.widths, strict=True))
-    for part in ('neck', 'decode_head', 'auxiliary_head', 'panoptic_head'):
-        _replace_widths(model.get(part), widths)
+    for name, part in model.items():
+        if name not in ('backbone', 'data_preprocessor'):
+            _replace_widths(part, widths)
 
 
 def _replace_widths(part: Any, widths: dict[int, int]) -> None:
@@ -156,7 +144,7 @@ def _replace_widths(part: Any, widths: dict[int, int]) -> None:
         channels: Any = part.get('in_channels')
         if isinstance(channels, list | tuple):
             part['in_channels'] = [widths.get(width, width) for width in channels]
-        elif part.get('type') == 'FCNHead':  # the auxiliary head takes one map
+        elif isinstance(part.get('in_index'), int):  # a head of one map
             part['in_channels'] = widths[channels]
 
 

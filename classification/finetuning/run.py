@@ -17,9 +17,9 @@ from ..annotations.problems import Severity
 from ..annotations.recognise import read_dataset
 from ..annotations.records import Annotations
 from ..annotations.split import split_images
-from ..engine.config import PROJECT, load_config
+from ..engine.config import load_config
 from ..engine.errors import CheckpointError, DataError, UsageError
-from ..engine.files import atomic
+from ..engine.files import PROJECT, atomic
 from ..engine.training import train
 from ..visualization.tables import markdown
 from .choices import (

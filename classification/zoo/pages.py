@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..engine.config import PROJECT
+from ..engine.files import PROJECT
 from ..visualization.tables import markdown
 from . import tables
 from .metafiles import TOP1, Counts, Model

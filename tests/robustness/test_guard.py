@@ -19,10 +19,6 @@ def _refuse(folder):
     raise DataError('a.png is damaged: remove it.')
 
 
-def _two_lines(folder):
-    raise DataError('a.png\nis damaged.')
-
-
 def _fill_memory(folder):
     return str(len(b'x' * (2 << 30)))
 
@@ -37,7 +33,6 @@ _CASES = {
     'silent': lambda folder: 'silent',
     'refused': _refuse,
     'traceback': lambda folder: 1 / 0,
-    'traceback: two lines': _two_lines,
     'traceback: unknown outcome': lambda folder: 'fine',
     'traceback: exit': lambda folder: exit(0),
     'crash': lambda folder: os.kill(os.getpid(), signal.SIGSEGV),

@@ -174,7 +174,7 @@ def refused(path):
             'model.pth is truncated, damaged or not',
         ),
         (other_size, 'model.pth [state_dict] does not fit EncoderDecoder'),
-        (refused, 'model.pth holds eval, which is not plain data'),
+        (refused, 'model.pth holds builtins.eval, which is not plain data'),
     ],
 )
 def test_a_wrong_checkpoint_is_one_sentence(make, expected, fails, here):

@@ -284,8 +284,6 @@ def create(**kwargs):
 
 def test_timm_lists_the_models():
     assert set(timm.list_models('mila_*')) == {f'mila_{arch}' for arch in MILA_ARCHS}
-    with pytest.raises(RuntimeError, match='No pretrained weights exist for mila_tiny'):
-        create(pretrained=True)
 
 
 def test_timm_default_cfg_describes_the_model():

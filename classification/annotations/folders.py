@@ -7,17 +7,11 @@ from ..engine.errors import DataError
 from .image_files import list_images, look_at_images
 from .kinds import problem
 from .records import AnnotatedImage, Annotations
-
-# What people call the folders of the splits.
-SPLITS = {
-    **dict.fromkeys(('train', 'training'), 'train'),
-    **dict.fromkeys(('val', 'valid', 'validation', 'dev'), 'val'),
-    **dict.fromkeys(('test', 'testing'), 'test'),
-}
+from .tree import SPLIT_NAMES
 
 
 def read_folders(root: Path, classes: Sequence[str] | None = None) -> Annotations:
-    """The images of `root/CLASS/**`, or of `root/SPLIT/CLASS/**` with splits as in SPLITS.
+    """The images of `root/CLASS/**`, or of `root/SPLIT/CLASS/**` with splits as in SPLIT_NAMES.
 
     Args:
         root: the folder.
@@ -29,7 +23,7 @@ def read_folders(root: Path, classes: Sequence[str] | None = None) -> Annotation
     if not root.is_dir():
         raise DataError(f'{root} does not exist: name the folder that holds one for each class.')
     folders = _folders(root)
-    splits = {folder: SPLITS.get(folder.name.lower()) for folder in folders}
+    splits = {folder: SPLIT_NAMES.get(folder.name.lower()) for folder in folders}
     tops = {root: None} if not folders or None in splits.values() else splits
     found = [(split, folder) for top, split in tops.items() for folder in _folders(top)]
     if not found:

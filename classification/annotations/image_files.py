@@ -9,11 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from PIL import ExifTags, Image
-from torchvision.datasets.folder import IMG_EXTENSIONS
 from tqdm import tqdm
 
 from .kinds import problem
 from .problems import Problem
+from .tree import files_below, is_image
 
 # Formats that may stand behind a suffix. Phones write JPEG with several pictures as MPO.
 _FORMATS = {
@@ -135,18 +135,5 @@ def list_images(folder: Path, deep: bool = True) -> list[Path]:
         folder: where to look.
         deep: look into the folders below, too; links to folders are followed, each folder once.
     """
-    found: list[Path] = []
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else [f for f in folders if f[0] != '.' and f != '__MACOSX']
-        if real not in seen:
-            found += [
-                Path(place, file)
-                for file in files
-                if file[0] != '.' and file.lower().endswith(IMG_EXTENSIONS)
-            ]
-        seen.add(real)
-        if not deep:
-            break
-    return sorted(found)
+    files = files_below(folder) if deep else filter(Path.is_file, folder.iterdir())
+    return sorted(file for file in files if file.name[0] != '.' and is_image(file))

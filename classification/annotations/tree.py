@@ -9,7 +9,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 # Names of folders and lists that say which split their files are of.
 SPLIT_NAMES = {
     **dict.fromkeys(('train', 'training', 'train2017', 'train2014'), 'train'),
-    **dict.fromkeys(('val', 'valid', 'validation', 'val2017', 'val2014'), 'val'),
+    **dict.fromkeys(('val', 'valid', 'validation', 'dev', 'val2017', 'val2014'), 'val'),
     **dict.fromkeys(('test', 'testing', 'test2017', 'test2014'), 'test'),
 }
 # What macOS and Windows put beside the files.

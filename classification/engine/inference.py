@@ -29,6 +29,8 @@ from .config import load_config
 from .dataset_configs import leaf_datasets
 from .errors import UsageError
 from .loading import load_weights
+from .locks import LOCK, locked
+from .machine import machine_faults
 from .sources import Given, Source
 from .task import ResultsWriter, task_of
 from .trained import find_trained
@@ -289,35 +291,36 @@ def predict_files(
         written).
 
     Raises:
-        UsageError: there are files in `out`, or the task has no such format.
+        UsageError: there are files in `out`, another process writes there, or the task has no such
+            format.
     """
     out, done, kinds = Path(out), 0, predictor.task.formats
     failed: dict[str, Exception] = {}
     if unknown := sorted(set(formats) - set(kinds)):
         raise UsageError(f'The formats of this task are {", ".join(kinds)}, not {unknown[0]}.')
-    out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()):
-        raise UsageError(f'{out} is not empty: choose another folder, or empty it.')
-    writers: list[ResultsWriter] = [
-        kinds[name](out, predictor.classes, score_thr) for name in formats or [*kinds][:1]
-    ]
-    try:
-        with tqdm(total=count, desc='predict', unit='image') as bar:
-            for source, outcome in predictor.stream(sources, batch_size):
-                try:
-                    if isinstance(outcome, Exception):
-                        raise outcome
-                    for writer in writers:
-                        writer.add(source.file_name, source.name, outcome)
-                    suffix = '.png' if source.file_name.lower().endswith('.png') else '.jpg'
-                    file = out / 'overlays' / f'{source.name}{suffix}'
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    outcome.draw(score_thr).save(file)
-                    done += 1
-                except Exception as error:
-                    failed[source.file_name] = error
-                bar.update()
-    finally:
-        for writer in writers:  # after an interruption too
-            writer.finish()
+    with machine_faults(out), locked(out):
+        if any(path.name != LOCK for path in out.iterdir()):
+            raise UsageError(f'{out} is not empty: choose another folder, or empty it.')
+        writers: list[ResultsWriter] = [
+            kinds[name](out, predictor.classes, score_thr) for name in formats or [*kinds][:1]
+        ]
+        try:
+            with tqdm(total=count, desc='predict', unit='image') as bar:
+                for source, outcome in predictor.stream(sources, batch_size):
+                    try:
+                        if isinstance(outcome, Exception):
+                            raise outcome
+                        for writer in writers:
+                            writer.add(source.file_name, source.name, outcome)
+                        suffix = '.png' if source.file_name.lower().endswith('.png') else '.jpg'
+                        file = out / 'overlays' / f'{source.name}{suffix}'
+                        file.parent.mkdir(parents=True, exist_ok=True)
+                        outcome.draw(score_thr).save(file)
+                        done += 1
+                    except Exception as error:
+                        failed[source.file_name] = error
+                    bar.update()
+        finally:
+            for writer in writers:  # after an interruption too
+                writer.finish()
     return done, failed

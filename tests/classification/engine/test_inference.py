@@ -4,6 +4,7 @@ import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 import classification
 import detection
 import segmentation
-from classification.engine import images
+from classification.engine import images, locks
 from classification.engine.config import load_config
 from classification.engine.errors import DataError, UsageError
 from classification.engine.images import read_image
@@ -271,3 +272,10 @@ def test_results_are_on_disk_as_they_come(predictor, here, monkeypatch):
     monkeypatch.setattr(model, 'stream', stream)
     assert predict_files(model, find_images([SCENES])[0], 'out') == (4, {})
     assert lines == [0, 1, 2, 3]
+
+
+def test_two_at_once_do_not_write_into_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, '_lock', lambda file: False)  # as another process has it
+    predictor = SimpleNamespace(task=SimpleNamespace(formats={}))
+    with pytest.raises(UsageError, match='out is being written by another process'):
+        predict_files(predictor, [], tmp_path / 'out')

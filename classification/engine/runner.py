@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from mmengine.dist import is_distributed, is_main_process
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMRunner
@@ -63,6 +64,12 @@ class Runner(CheckpointedRunner):
                     f'{torch.cuda.device_count()}: start as many processes as GPUs.'
                 )
         super().setup_env(env_cfg)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """As MMEngine's, without its three lines on the settings of each parameter."""
+        logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(lambda record: not str(record.msg).startswith('paramwise_options'))
+        return logger
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
         """As MMEngine's; an argument that the model refuses is an error of the config."""

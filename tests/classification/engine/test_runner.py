@@ -26,3 +26,9 @@ def test_one_checkpoint_is_always_there(config):
     cfg.default_hooks = dict(checkpoint=dict(type='CheckpointHook', max_keep_ckpts=1))
     hooks = Runner.from_cfg(cfg).hooks
     assert [h.max_keep_ckpts for h in hooks if hasattr(h, 'max_keep_ckpts')] == [2]
+
+
+def test_the_log_has_no_line_for_each_parameter(trained):
+    (log,) = trained('detection').glob('*/*.log')
+    assert 'mmengine - INFO' in log.read_text()
+    assert 'paramwise_options' not in log.read_text()

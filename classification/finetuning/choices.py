@@ -22,6 +22,7 @@ _LARGEST_CROP = 512
 _SMALLEST_OBJECT = 16  # pixels on which a stride of 4 still sees something
 _EVALUATIONS = 20
 _PATIENCE = 8
+_SECONDS_PER_LINE = 20
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,11 @@ class Choices:
         epochs: passes over the training images.
         val_interval: epochs from one evaluation to the next.
         lr_factor: learning rate over that of the template.
+        warm_up: iterations in which the rate rises.
         ema_momentum: share of the new weights in the EMA weights, None without these.
         patience: evaluations without progress after which training ends.
         oversample: whether images of rare classes are repeated.
+        log_interval: iterations from one line of the log to the next.
         amp: mixed precision.
         workers: processes that load images, for each process that trains.
         reasons: attribute -> why.
@@ -55,9 +58,11 @@ class Choices:
     epochs: int = 1
     val_interval: int = 1
     lr_factor: float = 1.0
+    warm_up: int = 1
     ema_momentum: float | None = None
     patience: int = _PATIENCE
     oversample: bool = False
+    log_interval: int = 20
     amp: bool = False
     workers: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
@@ -128,6 +133,7 @@ def choose_schedule(
     processes: int = 1,
     epochs: int | None = None,
     affordable: int | None = None,
+    seconds: float = 0.1,
 ) -> Choices:
     """The choices with all that depends on the number of images, the memory and the time.
 
@@ -138,6 +144,7 @@ def choose_schedule(
         processes: that train together.
         epochs: given by the user, else chosen.
         affordable: epochs that the time budget allows, None without one.
+        seconds: what an image takes in training.
     """
     total = batch_per_update(facts)
     per_process = max(LEAST_BATCH[facts.kind], min(batch[0], total // processes))
@@ -157,6 +164,7 @@ def choose_schedule(
             length = max(1, affordable), f'the budget; without one it would be {wished}'
     interval = max(1, length[0] // _EVALUATIONS)
     all_updates = length[0] * updates
+    iterations = length[0] * math.ceil(facts.train / (per_process * processes))
     momentum = min(0.1, 10 / all_updates) if all_updates >= 200 else None
     return choices.because(
         batch=(per_process, batch[1]),
@@ -167,6 +175,7 @@ def choose_schedule(
             round(math.sqrt(seen / recipe), 4),
             f"of the recipe's rate, which is for {recipe} images per update (square root)",
         ),
+        warm_up=(max(1, round(iterations / 20)), 'a twentieth of the iterations; then a cosine'),
         ema_momentum=(
             momentum and float(f'{momentum:.2g}'),
             'about the last tenth of the training is averaged'
@@ -174,6 +183,10 @@ def choose_schedule(
             else f'{all_updates} updates are too few to average',
         ),
         patience=(_PATIENCE, 'evaluations without progress, then training ends'),
+        log_interval=(
+            max(1, min(50, round(_SECONDS_PER_LINE / (per_process * seconds)))),
+            f'a line with the time that is left about every {_SECONDS_PER_LINE} seconds',
+        ),
     )
 
 

@@ -43,6 +43,8 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     cfg.test_dataloader = cfg.val_dataloader
     cfg.val_evaluator = dict(type='Accuracy', topk=(1, 5), collect_device='gpu')
     cfg.test_evaluator = cfg.val_evaluator
+    if not cfg.model.init_cfg:  # there are no general features to keep
+        cfg.optim_wrapper.paramwise_cfg.layer_decay = 1.0
     cfg.default_hooks.checkpoint.save_best = (
         'accuracy/ema_top1' if choices.ema_momentum else 'accuracy/top1'
     )

@@ -164,13 +164,11 @@ def _use_schedule(cfg: Config, kind: str, choices: Choices) -> None:
     if choices.amp:
         wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
     cfg.auto_scale_lr = dict(enable=False, base_batch_size=choices.batch * choices.accumulate)
-    warm_up = max(1, choices.epochs // 20)
     cfg.param_scheduler = [
-        dict(type='LinearLR', start_factor=0.01, end=warm_up, convert_to_iter_based=True),
+        dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=choices.warm_up),
         dict(
             type='CosineAnnealingLR',
             eta_min_ratio=0.01,
-            begin=warm_up if choices.epochs > warm_up else 0,
             end=choices.epochs,
             convert_to_iter_based=True,
         ),
@@ -181,7 +179,7 @@ def _use_schedule(cfg: Config, kind: str, choices: Choices) -> None:
     cfg.val_cfg, cfg.test_cfg = dict(type='ValLoop'), dict(type='TestLoop')
     cfg.log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
     metric = cfg.default_hooks.checkpoint.save_best
-    cfg.default_hooks.logger = dict(type='LoggerHook', interval=20)
+    cfg.default_hooks.logger = dict(type='LoggerHook', interval=choices.log_interval)
     cfg.default_hooks.checkpoint = dict(
         type='CheckpointHook',
         interval=choices.val_interval,

@@ -243,7 +243,10 @@ def _choose(
         train = facts.train * last.seconds / last.batch / request.gpus
         val = facts.val * last.test_seconds / request.gpus
         affordable = affordable_epochs(request.budget * _BUDGET_SHARE, train, val)
-    return choose_schedule(choices, facts, (fits, why), request.gpus, request.epochs, affordable)
+    seconds = last.seconds / last.batch
+    return choose_schedule(
+        choices, facts, (fits, why), request.gpus, request.epochs, affordable, seconds
+    )
 
 
 def _config_text(cfg: Config, request: Request, choices: Choices) -> str:

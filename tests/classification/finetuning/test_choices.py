@@ -115,6 +115,16 @@ def test_rate_follows_the_square_root_of_the_batch():
     assert scheduled(facts(train=40)).lr_factor == 0.5
 
 
+def test_the_rate_rises_for_a_twentieth_of_the_iterations():
+    assert scheduled(facts(), epochs=100).warm_up == 200  # of 40 in an epoch
+    assert scheduled(facts(train=3), epochs=1).warm_up == 1
+
+
+@pytest.mark.parametrize('seconds, interval', [(1e-3, 50), (0.5, 10), (60.0, 1)])
+def test_a_slow_training_shows_that_it_goes_on(seconds, interval):
+    assert scheduled(facts(), seconds=seconds).log_interval == interval
+
+
 def test_few_updates_are_not_averaged():
     assert scheduled(facts(), epochs=10).ema_momentum is None
     assert scheduled(facts(), epochs=100).ema_momentum == 0.01

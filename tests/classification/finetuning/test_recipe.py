@@ -89,3 +89,9 @@ def test_unknown_names_are_refused():
 def test_released_weights(name, path):
     found = released_weights(name)
     assert (found and found.name) == path
+
+
+@pytest.mark.parametrize('weights, decay', [('weights.pth', 0.8), (None, 1.0)])
+def test_random_weights_have_no_general_features_to_keep(weights, decay):
+    cfg = compose('classify', None, 'mila-t', weights, DATA, choices('classify'))
+    assert cfg.optim_wrapper.paramwise_cfg.layer_decay == decay

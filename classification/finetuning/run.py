@@ -18,7 +18,7 @@ from ..annotations.recognise import read_dataset
 from ..annotations.records import Annotations
 from ..annotations.split import split_images
 from ..engine.config import load_config
-from ..engine.errors import CheckpointError, DataError, UsageError
+from ..engine.errors import CheckpointError, DataError, Stopped, UsageError
 from ..engine.files import PROJECT, atomic
 from ..engine.training import train
 from ..visualization.tables import markdown
@@ -275,7 +275,10 @@ def _train(config: Path, gpus: int) -> None:
         if code:
             raise UsageError(f'Training in {gpus} processes ended early: see above for the reason.')
         return
-    train(load_config(config), resume='last')
+    try:
+        train(load_config(config), resume='last')
+    except Stopped as error:
+        raise Stopped(f'{error} Here that means: run the same command again.') from None
 
 
 def _report(config: Path) -> None:

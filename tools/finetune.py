@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classification.annotations.recognise import LAYOUTS
-
 from classification.engine.cli import errors_in_one_sentence
 from classification.finetuning.recipe import TEMPLATES, backbones
 from classification.finetuning.run import Request, finetune
@@ -43,6 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'annotations allow',
     )
     parser.add_argument('--layout', choices=LAYOUTS, help='default: recognised by looking')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help='names in order')
     parser.add_argument('--images', type=Path, metavar='DIR', help='where the images are')
     parser.add_argument('--labels', type=Path, metavar='DIR', help='where the annotations are')
     parser.add_argument('--model', choices=backbones(), default='mila-t', help='default: mila-t')
@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
         path=args.path,
         task=args.task,
         layout=args.layout,
+        classes=args.classes,
         images=args.images,
         labels=args.labels,
         model=args.model,

@@ -58,7 +58,7 @@ class Choices:
     epochs: int = 1
     val_interval: int = 1
     lr_factor: float = 1.0
-    warm_up: int = 1
+    warm_up: int = 2
     ema_momentum: float | None = None
     patience: int = _PATIENCE
     oversample: bool = False
@@ -175,7 +175,8 @@ def choose_schedule(
             round(math.sqrt(seen / recipe), 4),
             f"of the recipe's rate, which is for {recipe} images per update (square root)",
         ),
-        warm_up=(max(1, round(iterations / 20)), 'a twentieth of the iterations; then a cosine'),
+        # MMEngine's LinearLR ends one step before its `end`: with 1 the rate would never rise.
+        warm_up=(max(2, round(iterations / 20)), 'a twentieth of the iterations; then a cosine'),
         ema_momentum=(
             momentum and float(f'{momentum:.2g}'),
             'about the last tenth of the training is averaged'

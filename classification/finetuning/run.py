@@ -46,7 +46,7 @@ class Request:
     Attributes:
         path: folder or file of the annotated images.
         task: one of recipe.TEMPLATES, None for what the annotations allow.
-        layout, images, labels: as `recognise.read_dataset`.
+        layout, classes, images, labels: as `recognise.read_dataset`.
         model: name of a backbone.
         head: None for the first of the task's.
         weights: file to start from, None for the released ones of the backbone.
@@ -61,6 +61,7 @@ class Request:
     path: Path
     task: str | None = None
     layout: str | None = None
+    classes: list[str] | None = None
     images: Path | None = None
     labels: Path | None = None
     model: str = 'mila-t'
@@ -123,7 +124,12 @@ def _plan(request: Request, work_dir: Path) -> None:
     """Everything up to the written config."""
     weights = _weights(request)
     annotations = read_dataset(
-        request.path, request.layout, request.task, images=request.images, labels=request.labels
+        request.path,
+        request.layout,
+        request.task,
+        request.classes,
+        request.images,
+        request.labels,
     )
     kind = request.task or task_for(annotations)
     find_template(kind, request.head)  # before anything is written

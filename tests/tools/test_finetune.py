@@ -1,5 +1,7 @@
 """tools/finetune.py: from a folder to a model and its report, in one command."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -74,6 +76,14 @@ def test_a_plan_trains_nothing(here, script, no_trial):
     config = script('finetune').main(['data/digits/imagenet', *SMALL, '--plan'])
     assert not [*(here / 'w').glob('*.pth')]
     assert load_config(config).train_cfg.max_epochs == 1
+
+
+def test_classes_are_named_in_order(here, script, no_trial):
+    names = sorted(folder.name for folder in Path('data/digits/imagenet/train').iterdir())[::-1]
+    config = script('finetune').main(
+        ['data/digits/imagenet', *SMALL, '--plan', '--classes', *names]
+    )
+    assert load_config(config).train_dataloader.dataset.metainfo.classes == names
 
 
 def test_the_budget_decides_the_epochs(here, script, capsys, no_trial):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from mmengine.optim import LinearLR
 
 from classification.finetuning.choices import (
     affordable_epochs,
@@ -117,7 +119,19 @@ def test_rate_follows_the_square_root_of_the_batch():
 
 def test_the_rate_rises_for_a_twentieth_of_the_iterations():
     assert scheduled(facts(), epochs=100).warm_up == 200  # of 40 in an epoch
-    assert scheduled(facts(train=3), epochs=1).warm_up == 1
+    assert scheduled(facts(train=3), epochs=1).warm_up == 2
+
+
+@pytest.mark.parametrize('epochs', [1, 3, 100])
+def test_the_rate_comes_to_its_full_height(epochs):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    warm_up = scheduled(facts(train=20), epochs=epochs).warm_up
+    schedule = LinearLR(optimizer, start_factor=0.01, by_epoch=False, end=warm_up)
+    assert optimizer.param_groups[0]['lr'] == 0.01
+    for _ in range(warm_up):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]['lr'] == pytest.approx(1)
 
 
 @pytest.mark.parametrize('seconds, interval', [(1e-3, 50), (0.5, 10), (60.0, 1)])

@@ -77,7 +77,9 @@ def _has_maps(dataset: Mapping[str, Any], cls: type[Any]) -> bool:
 
 def _read(dataset: Mapping[str, Any], cls: type[Any], split: str) -> Annotations:
     """The pairs of image and map that mmseg takes, and what is wrong with them."""
-    settings = {name: value for name, value in dataset.items() if name not in ('type', 'pipeline')}
+    # _scope_ is MMEngine's own, in configs with a base of mmseg.
+    others = ('type', 'pipeline', '_scope_')
+    settings = {name: value for name, value in dataset.items() if name not in others}
     built = cls(**settings, lazy_init=True)
     infos = built.load_data_list()
     pairs = [(Path(info['img_path']), Path(info['seg_map_path'])) for info in infos]

@@ -33,9 +33,11 @@ class EndWithoutProgress(Hook):
         Raises:
             UsageError: the evaluation gives no such metric.
         """
-        if self.metric not in (metrics or {}):
+        if not metrics:  # mmdet gives none where nothing at all is detected, as at the beginning
+            return
+        if self.metric not in metrics:
             raise UsageError(
-                f'The evaluation gives no {self.metric} but {", ".join(sorted(metrics or {}))}: '
+                f'The evaluation gives no {self.metric} but {", ".join(sorted(metrics))}: '
                 'name one of these in EndWithoutProgress.'
             )
         history, _ = runner.message_hub.get_scalar(f'val/{self.metric}').data

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from classification.engine.checks import check_data
+from classification.engine.config import load_config
 from classification.engine.errors import DataError
 
 
@@ -92,3 +93,8 @@ def test_every_head_has_the_classes_of_the_data(config):
     cfg = config('segmentation', **{'model.auxiliary_head.num_classes': 150})
     with pytest.raises(DataError, match='model.auxiliary_head.num_classes is 150, .* names 11 '):
         check_data(cfg, 'train')
+
+
+def test_a_config_with_a_base_of_mmseg_is_checked(here):
+    cfg = load_config('configs/quickstart/upernet_mila-digits_digits.py', work_dir=here / 'w')
+    check_data(cfg, 'train', 'val')

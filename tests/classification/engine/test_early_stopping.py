@@ -43,3 +43,9 @@ def test_the_history_of_a_checkpoint_counts():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(UsageError, match='no mIoU but mAP'):
         HOOK.after_val_epoch(runner(), dict(mAP=1))
+
+
+def test_an_evaluation_without_a_detection_is_no_end():
+    run = runner([3, 2, 1])
+    HOOK.after_val_epoch(run, {})
+    assert not run.train_loop.stop_training

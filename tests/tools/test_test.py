@@ -98,12 +98,12 @@ def test_the_average_of_a_dense_model_is_evaluated_alone(trained, run, here):
 
 def test_any_resolution_and_crop(trained, run, here, monkeypatch):
     """The images are resized to size / crop and the centre is taken, as timm evaluates."""
+    checkpoint = trained('classification') / 'epoch_2.pth'
     seen = []
     predict = ImageClassifier.predict
     monkeypatch.setattr(
         ImageClassifier, 'predict', lambda *a: seen.append(a[1].clone()) or predict(*a)
     )
-    checkpoint = trained('classification') / 'epoch_2.pth'
     run('test', 'classification', checkpoint, '--input-size', '48', '--crop-pct', '0.8')
     path = min(VALIDATION.glob('*/*'), key=str)
     with Image.open(path) as image:

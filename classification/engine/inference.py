@@ -28,6 +28,7 @@ from ..visualization.drawing import Colour, class_colours
 from .config import load_config
 from .dataset_configs import leaf_datasets
 from .errors import UsageError
+from .heads import class_counts
 from .loading import load_weights
 from .locks import LOCK, locked
 from .machine import machine_faults
@@ -234,7 +235,7 @@ def find_classes(cfg: Config, weights: Weights) -> tuple[Sequence[str], list[Col
             'add metainfo=dict(classes=…) to the test dataset.'
         )
     are_names = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
-    count = max(_numbers_of_classes(cfg.get('model')), default=0)
+    count = max((number for _, number in class_counts(cfg.get('model') or {})), default=0)
     if not are_names or len(names) < count:
         held = f'{len(names)} names of classes' if are_names else "no list of the classes' names"
         raise UsageError(
@@ -252,18 +253,6 @@ def _is_palette(palette: Any) -> bool:
         and all(isinstance(part, int) and 0 <= part < 256 for part in colour)
         for colour in palette
     )
-
-
-def _numbers_of_classes(model: Any) -> Iterator[int]:
-    """Every `num_classes` in a config of a model."""
-    if isinstance(model, dict):
-        for key, value in model.items():
-            if key == 'num_classes' and isinstance(value, int):
-                yield value
-            yield from _numbers_of_classes(value)
-    elif isinstance(model, (list, tuple)):
-        for part in model:
-            yield from _numbers_of_classes(part)
 
 
 def predict_files(

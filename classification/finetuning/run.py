@@ -13,12 +13,12 @@ from mmengine.config import Config
 
 from ..analysis.report import write_report
 from ..annotations.check import check
-from ..annotations.problems import Severity
 from ..annotations.recognise import read_dataset
 from ..annotations.records import Annotations
 from ..annotations.split import split_images
+from ..annotations.verdict import refuse_or_log
 from ..engine.config import load_config
-from ..engine.errors import CheckpointError, DataError, Stopped, UsageError
+from ..engine.errors import CheckpointError, Stopped, UsageError
 from ..engine.files import PROJECT, atomic
 from ..engine.training import train
 from ..visualization.tables import markdown
@@ -136,7 +136,7 @@ def _plan(request: Request, work_dir: Path) -> None:
     split_images(annotations, request.seed)
     for note in annotations.notes:
         print(note)
-    _check(annotations, request.path)
+    refuse_or_log(check(annotations), shlex.quote(str(request.path)))
     train_images = [image for image in annotations.images if image.split == 'train']
     facts = count_facts(kind, annotations)
     cuda = torch.cuda.is_available()
@@ -202,22 +202,6 @@ def _weights(request: Request) -> Path | None:
             'another file by --weights, or start from random weights with --from-scratch.'
         )
     return path
-
-
-def _check(annotations: Annotations, path: Path) -> None:
-    """Say what is wrong with the annotations.
-
-    Raises:
-        DataError: something fatal.
-    """
-    problems = check(annotations)
-    fatal = [problem for problem in problems if problem.severity == Severity.FATAL]
-    doubtful = [problem for problem in problems if problem.severity == Severity.DOUBTFUL]
-    look = f'`python tools/check_dataset.py {shlex.quote(str(path))}` shows all of it'
-    if fatal:
-        raise DataError(f'{len(fatal)} fatal problems, the first: {fatal[0]} ({look}).')
-    if doubtful:
-        print(f'{len(doubtful)} doubtful things, the first: {doubtful[0]} ({look}).')
 
 
 def _choose(

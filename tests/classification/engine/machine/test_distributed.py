@@ -9,7 +9,7 @@ from subprocess import PIPE, Popen
 from tests.helpers import ROOT
 
 RANK = """
-from classification.engine.distributed import end_with_launcher
+from classification.engine.machine.distributed import end_with_launcher
 end_with_launcher()
 print('up', flush=True)
 import time; time.sleep(60)

@@ -15,6 +15,7 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     image = dict(type='TimmTransform', input_size=side, interpolation='bicubic')
     augment = dict(
         is_training=True,
+        scale=(0.5, 1.0),  # ImageNet's crops of 8 % often miss what a small dataset shows
         auto_augment='rand-m9-mstd0.5-inc1',
         re_prob=0.25,
         hflip=0.5 if choices.flip else 0.0,
@@ -43,8 +44,6 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     cfg.test_dataloader = cfg.val_dataloader
     cfg.val_evaluator = dict(type='Accuracy', topk=(1, 5), collect_device='gpu')
     cfg.test_evaluator = cfg.val_evaluator
-    if not cfg.model.init_cfg:  # there are no general features to keep
-        cfg.optim_wrapper.paramwise_cfg.layer_decay = 1.0
     cfg.default_hooks.checkpoint.save_best = (
         'accuracy/ema_top1' if choices.ema_momentum else 'accuracy/top1'
     )

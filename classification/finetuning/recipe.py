@@ -108,6 +108,8 @@ def compose(
     task = import_module(f'{cfg.custom_imports.imports[0]}.finetuning')
     task.use_own_data(cfg, data, choices)
     _use_schedule(cfg, kind, choices)
+    if weights is None:
+        _use_one_rate(cfg.optim_wrapper.get('paramwise_cfg', {}))
     _drop_variables(cfg)
     return cfg
 
@@ -195,6 +197,15 @@ def _use_schedule(cfg: Config, kind: str, choices: Choices) -> None:
         hooks.append(_ema(kind, choices))
     hooks.append(dict(type='EndWithoutProgress', metric=metric, evaluations=choices.patience))
     cfg.custom_hooks = hooks
+
+
+def _use_one_rate(paramwise: Any) -> None:
+    """Let a random backbone, which has no general features to keep, learn as fast as the head."""
+    if 'layer_decay' in paramwise:
+        paramwise['layer_decay'] = 1.0
+    for name, settings in paramwise.get('custom_keys', {}).items():
+        if name.startswith('backbone'):
+            settings.pop('lr_mult', None)
 
 
 def _drop_variables(cfg: Config) -> None:

@@ -229,7 +229,7 @@ def _choose(
     if len(trials) < len(sizes):
         more = f'{sizes[-1]} more than there is'
     else:
-        more = f'each more {memory_per_image(trials) / 1e9:.1f}; {memory / 1e9:.1f} are to be had'
+        more = f'each more {memory_per_image(trials) / 1e9:.2g}; {memory / 1e9:.1f} are to be had'
     why = f'{last.batch} took {last.memory / 1e9:.1f} GB, {more}'
     affordable = None
     if request.budget is not None:
@@ -238,7 +238,14 @@ def _choose(
         affordable = affordable_epochs(request.budget * _BUDGET_SHARE, train, val)
     seconds = last.seconds / last.batch
     return choose_schedule(
-        choices, facts, (fits, why), request.gpus, request.epochs, affordable, seconds
+        choices,
+        facts,
+        (fits, why),
+        request.gpus,
+        request.epochs,
+        affordable,
+        seconds,
+        request.from_scratch,
     )
 
 

@@ -117,6 +117,12 @@ def test_batch_norm_over_one_pixel_gets_two_images():
 def test_rate_follows_the_square_root_of_the_batch():
     assert scheduled(facts(train=160)).lr_factor == 1.0
     assert scheduled(facts(train=40)).lr_factor == 0.5
+    assert scheduled(facts(), from_scratch=True).lr_factor == 1.0
+    one, four = (
+        scheduled(facts('classify', train=5000), 64, from_scratch=scratch)
+        for scratch in (False, True)
+    )
+    assert four.lr_factor == pytest.approx(4 * one.lr_factor, rel=1e-3)
 
 
 def test_the_rate_rises_for_a_twentieth_of_the_epochs():

@@ -104,3 +104,15 @@ def test_released_weights(name, path):
 def test_random_weights_have_no_general_features_to_keep(weights, decay):
     cfg = compose('classify', None, 'mila-t', weights, DATA, choices('classify'))
     assert cfg.optim_wrapper.paramwise_cfg.layer_decay == decay
+
+
+@pytest.mark.parametrize('kind, head', [('detect', 'dino'), ('segment', 'mask2former')])
+def test_a_random_backbone_learns_as_fast_as_its_head(kind, head):
+    def rates(weights):
+        keys = compose(
+            kind, head, 'mila-t', weights, DATA, choices(kind)
+        ).optim_wrapper.paramwise_cfg.custom_keys
+        return {key.get('lr_mult') for name, key in keys.items() if name.startswith('backbone')}
+
+    assert rates('weights.pth') == {0.1}
+    assert rates(None) == {None}

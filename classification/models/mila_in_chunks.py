@@ -1,0 +1,137 @@
+"""MILA's block on a CPU without gradients: tokens in chunks that stay in the cache.
+
+A block reads and writes each token about thirty times. Taken over the whole image, each of these is
+a pass through memory; in chunks only the maps between the convolutions are. The equations are those
+of `Block` and `linear_attention`:
+
+    u, g = W_i norm(x), SiLU(W_a norm(x));  v = SiLU(DWConv(u))
+    KV = mean_j rot(f(k_j)) v_j^T,  m = mean_j f(k_j),  f(r) = ELU(r) + 1
+    x_i += W_o ((rot(f(q_i)) KV / (f(q_i) m + ε) + LePE(v)_i) g_i)
+    x_i += W_2 GELU(W_1 norm(x_i))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .ops.depthwise import depthwise
+from .ops.devices import computes_now, is_plain
+from .ops.linear_attention import EPS
+from .ops.rotary import rotary_numbers
+
+if TYPE_CHECKING:
+    from .mila import Block
+
+CHUNK = 2**16  # numbers: in float32 a quarter of a common L2 cache, an MLP needs five times as many
+
+
+def fits(block: Block, x: Tensor) -> bool:
+    """Whether `block_in_chunks` computes block(x): on a CPU, for inference, with plain layers."""
+    return (
+        computes_now(x)
+        and not block.training
+        and not torch.is_autocast_enabled('cpu')
+        and block.in_proj.weight.dtype == x.dtype
+        and type(block.mlp.act) is nn.GELU
+        and is_plain(
+            block.cpe1,
+            block.norm1,
+            block.in_proj,
+            block.act_proj,
+            block.dwc,
+            block.attn.qk,
+            block.attn.lepe,
+            block.out_proj,
+            block.cpe2,
+            block.norm2,
+            block.mlp.fc1,
+            block.mlp.fc2,
+        )
+    )
+
+
+def block_in_chunks(block: Block, x: Tensor) -> Tensor:
+    """(B, H, W, C) -> (B, H, W, C), new."""
+    x = depthwise(block.cpe1, x, residual=True)
+    _attend(block, x)
+    x = depthwise(block.cpe2, x, residual=True)
+    tokens = x.flatten(0, 2)
+    for part in _chunks(tokens):
+        hidden = F.gelu(block.mlp.fc1(block.norm2(part)))
+        part += block.mlp.fc2(hidden)
+    return x
+
+
+def _attend(block: Block, x: Tensor) -> None:
+    """Add the gated attention to x (B, H, W, C)."""
+    tokens = x.flatten(0, 2)
+    u, gate = torch.empty_like(x), torch.empty_like(x)
+    for part, to_u, to_gate in zip(
+        *(_chunks(t) for t in (tokens, u.flatten(0, 2), gate.flatten(0, 2))), strict=True
+    ):
+        normal = block.norm1(part)
+        _linear(block.in_proj.weight, block.in_proj.bias, normal, to_u)
+        F.silu(_linear(block.act_proj.weight, block.act_proj.bias, normal, to_gate), inplace=True)
+    v = F.silu(depthwise(block.dwc, u), inplace=True)
+    local = depthwise(block.attn.lepe, v)
+    wide = torch.promote_types(x.dtype, torch.float32)
+    turns = rotary_numbers(*x.shape[1:], x.device, wide)
+    for image in range(len(x)):
+        maps = (x[image], v[image], local[image], gate[image])
+        _attend_in_image(block, *(t.flatten(0, 1) for t in maps), turns)
+
+
+def _attend_in_image(
+    block: Block, x: Tensor, v: Tensor, local: Tensor, gate: Tensor, turns: Tensor
+) -> None:
+    """Add the gated attention to the tokens x (N, C) of one image, from v, LePE(v) and gate."""
+    heads = block.attn.num_heads
+    n, channels = x.shape
+    width = channels // heads
+    wide = torch.promote_types(x.dtype, torch.float32)
+    (w_q, w_k), (b_q, b_k) = block.attn.qk.weight.chunk(2), block.attn.qk.bias.chunk(2)
+
+    m = torch.zeros(channels, dtype=wide)
+    kv = torch.zeros(heads, width, width, dtype=wide)
+    for part, turn in zip(_chunks(v), _chunks(turns, channels), strict=True):
+        k = _features(_linear(w_k, b_k, part).to(wide))
+        m += k.sum(0)
+        k = _rotate_(k, turn).view(-1, heads, width)
+        kv.baddbmm_(k.permute(1, 2, 0), part.to(wide).view(-1, heads, width).transpose(0, 1))
+    kv /= n
+    # One column for each head, so that the normalisers of all heads are one product.
+    columns = torch.block_diag(*(m / n).view(heads, width, 1))
+
+    for part, source, near, factor, turn in zip(
+        *(_chunks(t) for t in (x, v, local, gate)), _chunks(turns, channels), strict=True
+    ):
+        q = _features(_linear(w_q, b_q, source).to(wide))
+        z = (q @ columns).add_(EPS).reciprocal_()
+        q = _rotate_(q, turn).view(-1, heads, width).transpose(0, 1)
+        y = torch.bmm(q, kv).transpose(0, 1)
+        y = torch.addcmul(near.to(wide).view_as(y), y, z[:, :, None]).view_as(part)
+        part += block.out_proj(y.to(x.dtype).mul_(factor))
+
+
+def _chunks(tokens: Tensor, channels: int = 0) -> Iterator[Tensor]:
+    """Views of tokens (N, C) with about CHUNK numbers each, for tokens of `channels` numbers."""
+    return iter(tokens.split(max(1, CHUNK // (channels or tokens.shape[-1]))))
+
+
+def _linear(weight: Tensor, bias: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
+    return torch.addmm(bias, x, weight.t(), out=out)
+
+
+def _features(raw: Tensor) -> Tensor:
+    return F.elu(raw, inplace=True).add_(1)
+
+
+def _rotate_(x: Tensor, turns: Tensor) -> Tensor:
+    """`rotate` in place, for tokens (N, C) and complex numbers (N, C / 2)."""
+    torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(turns)
+    return x

@@ -10,7 +10,7 @@ from timm.data import Mixup
 from torch import Tensor, nn
 
 from .engine.errors import CheckpointError, DataError
-from .engine.loading import load_weights
+from .engine.weights.loading import load_weights
 from .models.factory import create_model
 from .zoo.download import pretrained
 

@@ -13,11 +13,11 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 from timm.data import DEFAULT_CROP_PCT, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from .engine.config import load_config
+from .engine.configs.loading import load_config
 from .engine.errors import CheckpointError, UsageError
-from .engine.files import atomic, file_sha256
-from .engine.loading import fit_weights, load_weights
-from .engine.weights import Weights, read_weights
+from .engine.files.atomic import atomic, file_sha256
+from .engine.weights.formats import Weights, read_weights
+from .engine.weights.loading import fit_weights, load_weights
 from .models.factory import TimmModule, create_model
 
 FORMATS = ('timm', 'official', 'safetensors')

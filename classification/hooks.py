@@ -10,10 +10,10 @@ from mmengine.runner import BaseLoop
 from mmengine.runner.checkpoint import weights_to_cpu
 from timm.utils import ModelEmaV3
 
-from .engine.distributed import unwrapped
 from .engine.errors import DataError, UsageError
-from .engine.loading import load_weights
-from .engine.weights import Weights
+from .engine.machine.distributed import unwrapped
+from .engine.weights.formats import Weights
+from .engine.weights.loading import load_weights
 
 
 @HOOKS.register_module()

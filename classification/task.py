@@ -13,20 +13,20 @@ from PIL.Image import Image
 from torch import nn
 
 from .analysis.classes import ClassAnalyst
-from .annotations.cache import cached
-from .annotations.check import check
-from .annotations.folders import read_folders
-from .annotations.image_files import list_images
+from .annotations.checks.cache import cached
+from .annotations.checks.dataset import check
+from .annotations.files.images import list_images
+from .annotations.layouts.folders import read_folders
+from .annotations.problems.verdict import refuse_or_log
 from .annotations.records import Annotations
-from .annotations.verdict import refuse_or_log
 from .classifier import ImageClassifier
 from .datasets.folder import ImageFolder
 from .datasets.transforms import ReadImage
-from .engine.dataset_configs import leaf_datasets
-from .engine.json_files import JsonLines
-from .engine.table_files import Table
+from .engine.configs.datasets import leaf_datasets
+from .engine.files.json_lines import JsonLines
+from .engine.files.tables import Table
 from .engine.task import Task
-from .engine.weights import Weights
+from .engine.weights.formats import Weights
 from .hooks import AveragedScoreHook
 from .results import Scores
 from .visualization.drawing import Colour, draw_text

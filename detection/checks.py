@@ -12,14 +12,14 @@ from typing import Any
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
-from classification.annotations.cache import cached
-from classification.annotations.check import check
-from classification.annotations.coco import read_coco
-from classification.annotations.kinds import MASKS, problem
-from classification.annotations.problems import Problem, Severity
+from classification.annotations.checks.cache import cached
+from classification.annotations.checks.dataset import check
+from classification.annotations.layouts.coco import read_coco
+from classification.annotations.problems.kinds import MASKS, problem
+from classification.annotations.problems.problem import Problem, Severity
+from classification.annotations.problems.verdict import refuse_or_log
 from classification.annotations.records import Annotations
-from classification.annotations.verdict import refuse_or_log
-from classification.engine.dataset_configs import dataset_paths
+from classification.engine.configs.datasets import dataset_paths
 
 FATAL, DOUBTFUL, HARMLESS = Severity.FATAL, Severity.DOUBTFUL, Severity.HARMLESS
 

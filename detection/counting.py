@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor, nn
 
-from classification.engine.heads import class_counts
+from classification.engine.configs.heads import class_counts
 
 _INSTANCES = 8  # per image
 

@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from classification.engine.table_files import Table
+from classification.engine.files.tables import Table
 from classification.results import Instances
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from classification.engine.json_files import JsonLines
+from classification.engine.files.json_lines import JsonLines
 from classification.results import Instances, Mask
 from classification.visualization.drawing import Colour
 

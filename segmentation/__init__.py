@@ -7,7 +7,7 @@ import classification  # noqa: F401  first, because it lets mmcv find its operat
 # isort: split
 from mmseg.utils import register_all_modules
 
-from classification.engine.inference import Predictor, load_predictor
+from classification.engine.prediction.predictor import Predictor, load_predictor
 from classification.engine.task import register_task
 
 from . import datasets, transforms  # noqa: F401  they register themselves

@@ -7,16 +7,16 @@ from typing import Any
 from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 
-from classification.annotations.cache import cached
-from classification.annotations.check import check
-from classification.annotations.image_files import list_images
-from classification.annotations.kinds import problem
-from classification.annotations.maps import read_pairs
+from classification.annotations.checks.cache import cached
+from classification.annotations.checks.dataset import check
+from classification.annotations.files.images import list_images
+from classification.annotations.layouts.maps import read_pairs
+from classification.annotations.problems.kinds import problem
+from classification.annotations.problems.verdict import refuse_or_log
 from classification.annotations.records import Annotations, MapValue
-from classification.annotations.verdict import refuse_or_log
-from classification.engine.dataset_configs import dataset_paths
+from classification.engine.configs.datasets import dataset_paths
 from classification.engine.errors import DataError
-from classification.engine.samples import ReproducibleDataset
+from classification.engine.running.samples import ReproducibleDataset
 
 from .datasets import ListedMaps
 

@@ -1,6 +1,6 @@
 """Predicted maps as a table of pixels per class."""
 
-from classification.engine.table_files import Table
+from classification.engine.files.tables import Table
 from classification.results import ClassMap
 
 

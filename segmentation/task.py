@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 from PIL.Image import Image
 from torch import nn
 
-from classification.engine.heads import class_counts
+from classification.engine.configs.heads import class_counts
 from classification.engine.task import Task
 from classification.results import ClassMap
 from classification.visualization.drawing import Colour, draw_text

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from classification.engine.errors import CheckpointError
-from classification.engine.loading import load_weights
+from classification.engine.weights.loading import load_weights
 from classification.models import MILA
 
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4), num_classes=5)

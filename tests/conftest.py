@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from classification.datasets.digits import Settings
 from classification.datasets.digits_files import write_classification, write_scenes
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 from tests.helpers import FIXTURES, ROOT
 
 

@@ -6,8 +6,8 @@ from mmengine.hub import get_config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 
-from classification.engine.config import load_config
-from classification.engine.heads import set_num_classes
+from classification.engine.configs.heads import set_num_classes
+from classification.engine.configs.loading import load_config
 from classification.engine.task import task_of
 from tests.helpers import FIXTURES, ROOT
 

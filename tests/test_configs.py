@@ -22,7 +22,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import PixelData
 
 from classification import zoo
-from classification.engine.heads import class_counts
+from classification.engine.configs.heads import class_counts
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(

@@ -15,18 +15,18 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from classification.annotations.check import check
+from classification.annotations.checks.dataset import check
+from classification.annotations.checks.pixels import check_pixels
 from classification.annotations.merging import merge
-from classification.annotations.pixels import check_pixels
-from classification.annotations.problems import Severity, worst
+from classification.annotations.problems.problem import Severity, worst
 from classification.annotations.recognise import LAYOUTS, TASKS, read_dataset
 from classification.annotations.records import Annotations
-from classification.annotations.sheet import write_sheet
-from classification.annotations.summary import summarise
-from classification.annotations.text import describe, list_problems
-from classification.engine.checks import read_data
+from classification.annotations.report.sheet import write_sheet
+from classification.annotations.report.summary import summarise
+from classification.annotations.report.text import describe, list_problems
 from classification.engine.cli import errors_in_one_sentence
-from classification.engine.config import load_config
+from classification.engine.configs.checks import read_data
+from classification.engine.configs.loading import load_config
 from classification.engine.errors import UsageError
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from classification.benchmark.complexity import complexity, table
 from classification.engine.cli import config_parser, errors_in_one_sentence
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -4,7 +4,7 @@
     python tools/convert_weights.py work_dirs/mine/epoch_10.pth --to safetensors \\
         --out mine.safetensors --config CONFIG --metrics metrics.json
 
-CHECKPOINT may be in any format that classification/engine/weights.py reads. The file fits its model
+CHECKPOINT may be in any format that classification/engine/weights reads. The file fits its model
 strictly or nothing is written: with --config the model of a config, with --name one of timm's, else
 the one released size that the weights fit. Beside FILE goes a card, FILE.json: architecture, input,
 the file's sha256, and the metrics only where they are given. --to timm and --to safetensors are for

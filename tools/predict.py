@@ -33,11 +33,11 @@ import torch
 from mmengine.device import get_device
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 from classification.engine.errors import DataError, shorten_list
-from classification.engine.inference import Predictor, predict_files
-from classification.engine.sources import find_sources
-from classification.engine.trained import find_trained
+from classification.engine.prediction.predictor import Predictor, predict_files
+from classification.engine.prediction.sources import find_sources
+from classification.engine.running.trained import find_trained
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

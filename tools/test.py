@@ -3,7 +3,7 @@
     python tools/test.py CONFIG CHECKPOINT [--out FILE.json] [--show-dir DIR] [--tta]
     python tools/test.py CONFIG CHECKPOINT --input-size 288 --crop-pct 1.0
 
-CHECKPOINT may be in any format that classification/engine/weights.py reads; it must fit the model.
+CHECKPOINT may be in any format that classification/engine/weights reads; it must fit the model.
 Of a classifier's file with EMA weights beside those in training both are evaluated, in
 one pass over the images; elsewhere the averaged ones are. For several processes see
 tools/dist_test.sh and tools/slurm_test.sh; for predictions in files see tools/predict.py.
@@ -18,9 +18,9 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
-from classification.engine.config import load_config
-from classification.engine.side_by_side import SideBySideHook
-from classification.engine.testing import evaluate
+from classification.engine.configs.loading import load_config
+from classification.engine.running.side_by_side import SideBySideHook
+from classification.engine.running.testing import evaluate
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

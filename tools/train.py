@@ -12,8 +12,8 @@ import argparse
 from collections.abc import Sequence
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
-from classification.engine.config import load_config
-from classification.engine.training import train
+from classification.engine.configs.loading import load_config
+from classification.engine.running.training import train
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

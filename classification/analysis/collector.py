@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 
-from ..engine.distributed import unwrapped
+from ..engine.machine.distributed import unwrapped
 from ..engine.task import Analyst, task_of
 
 _MB = 2**20

@@ -13,11 +13,11 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from ..engine.config import load_config
+from ..engine.configs.loading import load_config
 from ..engine.errors import UsageError
-from ..engine.files import atomic
-from ..engine.testing import evaluate
-from ..engine.trained import find_checkpoint, find_config
+from ..engine.files.atomic import atomic
+from ..engine.running.testing import evaluate
+from ..engine.running.trained import find_checkpoint, find_config
 from ..visualization.page import Section, code, folded, heading, page, paragraph, table, tiles
 from .collector import Collector
 from .training import MAIN_METRIC, training_section

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from .file_names import FileNames
-from .tree import SPLIT_NAMES, files_below, is_image, relative, split_of
-from .yolo import is_label_file
-from .yolo_files import is_data_file
+from .files.names import FileNames
+from .files.tree import SPLIT_NAMES, files_below, is_image, relative, split_of
+from .layouts.yolo import is_label_file
+from .layouts.yolo_files import is_data_file
 
 _HEAD = 1 << 16  # bytes
 # Words in the names of folders of images and of maps of classes, in small letters.

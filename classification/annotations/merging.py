@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from .kinds import problem
+from .problems.kinds import problem
 from .records import AnnotatedImage, Annotations
 
 

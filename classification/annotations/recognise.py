@@ -4,20 +4,19 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from classification.engine.errors import UsageError, shorten_list
-
-from .coco import read_coco
-from .cvat import read_cvat
+from ..engine.errors import UsageError, shorten_list
 from .evidence import Evidence, coco_place, look
-from .folders import read_folders
-from .labelme import read_labelme
-from .legend import read_legend
-from .maps import pair_maps, read_pairs
+from .files.tree import is_image, relative, split_of
+from .layouts.coco import read_coco
+from .layouts.cvat import read_cvat
+from .layouts.folders import read_folders
+from .layouts.labelme import read_labelme
+from .layouts.legend import read_legend
+from .layouts.maps import pair_maps, read_pairs
+from .layouts.voc import read_voc
+from .layouts.yolo import read_yolo
 from .merging import merge
 from .records import Annotations
-from .tree import is_image, relative, split_of
-from .voc import read_voc
-from .yolo import read_yolo
 
 # Layout -> what it is called in a sentence.
 LAYOUTS = {

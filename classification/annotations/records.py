@@ -6,7 +6,7 @@ Readers give this form, checks and splits take it, and what trains is written fr
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .problems import Problem
+from .problems.problem import Problem
 
 # (x1, y1, x2, y2) in pixels of the upright image; x2 and y2 lie on the far edges.
 Box = tuple[float, float, float, float]
@@ -69,6 +69,13 @@ class AnnotatedImage:
         """The classes that it shows, by its objects, its own label and its map's pixels."""
         labels = {instance.label for instance in self.instances} | set(self.pixels)
         return labels if self.label is None else labels | {self.label}
+
+    @property
+    def examples(self) -> list[int]:
+        """A label for all there is to learn: objects but crowds, classes of its map, the image."""
+        labels = [instance.label for instance in self.instances if not instance.crowd]
+        labels += self.pixels
+        return labels if self.label is None else [*labels, self.label]
 
 
 @dataclass

@@ -8,11 +8,10 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from classification.engine.errors import UsageError, shorten_list
-
-from .duplicates import groups, near_duplicates
+from ..engine.errors import UsageError, shorten_list
+from .checks.duplicates import groups, near_duplicates
+from .files.tree import relative
 from .records import AnnotatedImage, Annotations
-from .tree import relative
 
 VAL_SHARE = 0.2
 # Images that must stay together may be this share of all; else little is left to divide.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from ..engine.loading import load_weights
+from ..engine.weights.loading import load_weights
 from ..zoo.download import pretrained
 
 # The type checker knows nothing of it: the model and BaseModule beside it have what it calls.

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from ..backbones import TimmBackbone
-from ..engine.config import load_config
+from ..engine.configs.loading import load_config
 from ..engine.errors import UsageError
 from ..models.factory import any_size, create_model
 from .complexity import complexity, count, known_task

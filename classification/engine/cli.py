@@ -11,8 +11,8 @@ import torch
 from mmengine.config import DictAction
 from mmengine.dist import is_distributed
 
-from .distributed import first_to_fail
 from .errors import CheckpointError, DataError, Stopped, UsageError, printable
+from .machine.distributed import first_to_fail
 
 _EXPECTED = (UsageError, DataError, CheckpointError, Stopped)
 # What MMEngine's registries and constructors say about a config's unknown types and arguments.

@@ -20,7 +20,7 @@ from ..visualization.drawing import Colour
 from ..visualization.page import Section
 from .errors import UsageError
 from .images import read_image
-from .weights import Weights
+from .weights.formats import Weights
 
 
 class ResultsWriter(Protocol):
@@ -96,7 +96,7 @@ class Task:
     def check_sample(self, dataset: Any, sample: Mapping[str, Any], index: int) -> None:
         """Raise DataError where sample `index`, as the pipeline gave it, cannot be used.
 
-        `dataset` is a `samples.ReproducibleDataset`.
+        `dataset` is a `running.samples.ReproducibleDataset`.
         """
 
     def prepare_evaluation(

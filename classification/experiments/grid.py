@@ -10,8 +10,8 @@ import torch
 from mmengine.config import Config
 
 from ..datasets.digits_files import describe, make_digits
-from ..engine.checks import check_data
-from ..engine.config import load_config
+from ..engine.configs.checks import check_data
+from ..engine.configs.loading import load_config
 from ..engine.errors import UsageError
 from ..visualization.scalars import read_scalars
 from . import jobs

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ..benchmark.complexity import complexity
 from ..benchmark.timing import time_in_turns
-from ..engine.loading import load_weights
+from ..engine.weights.loading import load_weights
 from ..models.linear_swin import LinearSwin
 from . import study_report
 from .grid import Grid

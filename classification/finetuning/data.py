@@ -5,8 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..annotations.coco_file import to_coco
-from ..annotations.maps import write_maps
+from ..annotations.layouts.coco_file import to_coco
+from ..annotations.layouts.maps import write_maps
 from ..annotations.records import AnnotatedImage, Annotations
 from ..visualization.drawing import class_colours
 from .recipe import OwnData

@@ -8,10 +8,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..engine.config import load_config
+from ..engine.configs.heads import set_num_classes
+from ..engine.configs.loading import load_config
 from ..engine.errors import UsageError, shorten_list
-from ..engine.files import PROJECT
-from ..engine.heads import set_num_classes
+from ..engine.files.project import PROJECT
 from .choices import Choices
 
 # Kind -> head -> the recipe from which it takes everything that the data do not decide; the first

@@ -12,15 +12,16 @@ import torch
 from mmengine.config import Config
 
 from ..analysis.report import write_report
-from ..annotations.check import check
+from ..annotations.checks.dataset import check
+from ..annotations.problems.verdict import refuse_or_log
 from ..annotations.recognise import read_dataset
 from ..annotations.records import Annotations
 from ..annotations.split import split_images
-from ..annotations.verdict import refuse_or_log
-from ..engine.config import load_config
+from ..engine.configs.loading import load_config
 from ..engine.errors import CheckpointError, Stopped, UsageError
-from ..engine.files import PROJECT, atomic
-from ..engine.training import train
+from ..engine.files.atomic import atomic
+from ..engine.files.project import PROJECT
+from ..engine.running.training import train
 from ..visualization.tables import markdown
 from .choices import (
     LEAST_BATCH,

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from ..engine.config import load_config
+from ..engine.configs.loading import load_config
 from ..engine.errors import UsageError
-from ..engine.runner import Runner
+from ..engine.running.runner import Runner
 
 _ITERATIONS = 2  # of each batch size; the first is not counted
 

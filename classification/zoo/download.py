@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from ..engine.downloads import cache, download
 from ..engine.errors import UsageError
-from ..engine.files import file_sha256
-from ..engine.loading import pretrained_source
-from ..engine.weights import read_checkpoint
+from ..engine.files.atomic import file_sha256
+from ..engine.files.downloads import cache, download
+from ..engine.weights.formats import read_checkpoint
+from ..engine.weights.loading import pretrained_source
 from .metafiles import Model, Release, models, released
 
 
@@ -62,7 +62,7 @@ def fetch_pretrained(name: str) -> Path:
 
 
 def pretrained(init_cfg: Any) -> tuple[str, str | None] | None:
-    """As `engine.loading.pretrained_source`, where `checkpoint` may be the name of a release.
+    """As `pretrained_source` of the engine, where `checkpoint` may be the name of a release.
 
     Those weights are fetched. Of a released file, by its name or where the configs look for it, the
     digest is compared as soon as the metafile has one.

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from ..engine.files import PROJECT
+from ..engine.files.project import PROJECT
 
 # In the order in which pages show them. model-index.yml lists the same for OpenMMLab's tools; it is
 # not in an installed package.

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..engine.files import PROJECT
+from ..engine.files.project import PROJECT
 from ..visualization.tables import markdown
 from . import tables
 from .metafiles import TOP1, Counts, Model

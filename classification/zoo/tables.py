@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import cast
 
-from ..engine.files import PROJECT
+from ..engine.files.project import PROJECT
 from ..visualization.tables import markdown
 from .metafiles import TOP1, Model, Result
 

@@ -5,7 +5,7 @@ import timm
 import torch
 
 from classification.convert import model_args
-from classification.engine.weights import Weights
+from classification.engine.weights.formats import Weights
 
 
 @pytest.mark.parametrize('name', ['mila_small', 'vmamba_tiny_s2l5', 'study_rope'])

@@ -9,9 +9,9 @@ from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import BaseLoop
 
 from classification.engine.errors import DataError
-from classification.engine.loading import load_weights
-from classification.engine.runner import Runner
-from classification.engine.weights import read_checkpoint
+from classification.engine.running.runner import Runner
+from classification.engine.weights.formats import read_checkpoint
+from classification.engine.weights.loading import load_weights
 from classification.hooks import EMA, MESA
 
 FIXTURE = 'tests/fixtures/recipe.py'

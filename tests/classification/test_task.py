@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from classification.engine.checks import check_data
+from classification.engine.configs.checks import check_data
 from classification.engine.errors import DataError
 from classification.task import Classification
 from classification.visualization.drawing import draw_text

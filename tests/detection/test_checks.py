@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from classification.engine.checks import check_data
+from classification.engine.configs.checks import check_data
 from classification.engine.errors import DataError
 
 ANN_FILE = 'annotations/instances_train2017.json'

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 from tests.heads import BACKBONES, assert_trains, installed_config, small_config
 from tests.helpers import ROOT
 

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from classification.engine.errors import CheckpointError
-from classification.engine.loading import load_weights
-from classification.engine.resumable import check_resumable
-from classification.engine.weights import read_checkpoint, read_weights
+from classification.engine.weights.formats import read_checkpoint, read_weights
+from classification.engine.weights.loading import load_weights
+from classification.engine.weights.resumable import check_resumable
 from tests.checkpoints import FIRST, OTHER, STATE, nano, prefixed
 from tests.robustness._checkpoint_bases import (
     OLDER,

@@ -19,9 +19,9 @@ from mmengine.config import Config
 from PIL import Image
 from pycocotools import mask as mask_api
 
-from classification.annotations.coco import read_coco
-from classification.annotations.coco_file import to_coco
-from classification.annotations.problems import Severity
+from classification.annotations.layouts.coco import read_coco
+from classification.annotations.layouts.coco_file import to_coco
+from classification.annotations.problems.problem import Severity
 from detection.checks import check_dataset, read_annotations
 
 TITLE = 'COCO files'

@@ -24,8 +24,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 import classification  # noqa: F401  (before the forks of the guard, which then start at once)
-from classification.engine.training import train
-from classification.engine.weights import read_checkpoint
+from classification.engine.running.training import train
+from classification.engine.weights.formats import read_checkpoint
 from tests.helpers import ROOT, assert_same_training
 from tests.robustness.kills import config, in_a_fork, write_images
 

@@ -23,11 +23,11 @@ from PIL import Image
 import detection  # noqa: F401  registers how mmdet's configs load images
 import segmentation  # noqa: F401
 from classification.datasets import ReadImage
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 from classification.engine.errors import DataError
 from classification.engine.images import read_image, upright_size
-from classification.engine.inference import Predictor, predict_files
-from classification.engine.sources import find_images
+from classification.engine.prediction.predictor import Predictor, predict_files
+from classification.engine.prediction.sources import find_images
 from tests.helpers import FIXTURES
 
 TITLE = 'images'

@@ -23,10 +23,10 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import classification  # noqa: F401  (before the forks, which then start at once)
-from classification.engine.config import load_config
-from classification.engine.trained import last_checkpoint
-from classification.engine.training import train
-from classification.engine.weights import read_checkpoint
+from classification.engine.configs.loading import load_config
+from classification.engine.running.trained import last_checkpoint
+from classification.engine.running.training import train
+from classification.engine.weights.formats import read_checkpoint
 from classification.visualization.scalars import read_scalars
 from tests.helpers import FIXTURES, assert_same_training
 

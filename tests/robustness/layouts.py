@@ -18,7 +18,7 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
-from classification.annotations.problems import Severity
+from classification.annotations.problems.problem import Severity
 from classification.annotations.recognise import read_dataset
 from classification.engine.errors import DataError, UsageError
 from tests import layouts

@@ -14,8 +14,8 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.utils import register_all_modules
 from PIL import Image
 
-from classification.annotations.maps import read_maps, write_maps
-from classification.annotations.problems import Severity
+from classification.annotations.layouts.maps import read_maps, write_maps
+from classification.annotations.problems.problem import Severity
 from segmentation.checks import check_dataset, read_annotations
 
 TITLE = 'maps of classes'

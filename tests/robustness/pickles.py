@@ -23,8 +23,8 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import load_checkpoint
 
 from classification.engine.errors import CheckpointError
-from classification.engine.loading import load_weights
-from classification.engine.weights import read_weights
+from classification.engine.weights.formats import read_weights
+from classification.engine.weights.loading import load_weights
 from tests.checkpoints import NANO, STATE, nano
 from tests.robustness._checkpoint_bases import OLDER, ZIP, unzipped, zipped
 
@@ -62,7 +62,10 @@ RUNNERS = (
     *('mmengine.config.Config.fromfile', 'mmengine.config.config.Config', 'mmengine.fileio.load'),
     *('mmengine.registry.root.MODELS', 'mmengine.logging.history_buffer.HistoryBuffer.update'),
     *('yaml.unsafe_load', 'joblib.load', 'PIL.Image.open', 'timm.create_model'),
-    *('classification.engine.config.load_config', 'classification.engine.safe_globals.plain'),
+    *(
+        'classification.engine.configs.loading.load_config',
+        'classification.engine.weights.safe_globals.plain',
+    ),
 )
 # On the list, by this project or by torch.
 LISTED = (

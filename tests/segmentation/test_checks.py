@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from classification.engine.checks import check_data
-from classification.engine.config import load_config
+from classification.engine.configs.checks import check_data
+from classification.engine.configs.loading import load_config
 from classification.engine.errors import DataError
 
 

@@ -7,7 +7,7 @@ import torch
 
 from classification.benchmark import measure, subjects
 from classification.benchmark.complexity import complexity
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 
 CONFIGS = {
     'ImageClassifier': 'mila-digits_1xb64_digits',

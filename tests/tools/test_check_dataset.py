@@ -6,8 +6,8 @@ import json
 import pytest
 
 from classification.annotations.records import AnnotatedImage, Annotations
-from classification.annotations.sheet import write_sheet
-from classification.annotations.summary import summarise
+from classification.annotations.report.sheet import write_sheet
+from classification.annotations.report.summary import summarise
 from tests.helpers import FIXTURES, picture
 
 ANN_FILE = 'coco/annotations/instances_train2017.json'

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 import classification  # noqa: F401  registers its models
-from classification.engine.weights import read_checkpoint, read_weights
+from classification.engine.weights.formats import read_checkpoint, read_weights
 from classification.models import MILA
 from tests.helpers import ROOT
 

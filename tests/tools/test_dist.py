@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from classification.engine.weights import read_checkpoint
+from classification.engine.weights.formats import read_checkpoint
 from tests.helpers import ROOT
 
 CLASSIFICATION = ROOT / 'tests/fixtures/classification.py'

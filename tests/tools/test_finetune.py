@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 from classification.finetuning import run as finetuning
 from classification.finetuning.trial import Trial
 

@@ -171,7 +171,7 @@ def test_several_formats_at_once(predict):
     assert len((out / 'results.csv').read_text().splitlines()) == 1 + len(NAMES)
 
 
-def test_a_format_of_another_task(trained, fails):
+def test_a_format_of_another_task(trained, fails, here):
     work_dir = trained('segmentation')
     sentence = fails('predict', work_dir, SCENES, '--out', 'out', '--format', 'coco')
     assert sentence == 'The formats of this task are png, csv, not coco.'

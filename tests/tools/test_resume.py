@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from classification.engine.weights import read_checkpoint
+from classification.engine.weights.formats import read_checkpoint
 from classification.visualization.curves import read_scalar
 from tests.helpers import FIXTURES, ROOT, assert_same_training
 

@@ -10,7 +10,7 @@ from PIL import Image
 from timm.data import create_transform
 
 from classification.classifier import ImageClassifier
-from classification.engine.weights import read_weights
+from classification.engine.weights.formats import read_weights
 from tests.helpers import LAST
 
 VALIDATION = Path('data/digits/imagenet/val')

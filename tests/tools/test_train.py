@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from classification.engine.samples import ReproducibleDataset
-from classification.engine.weights import read_checkpoint
+from classification.engine.running.samples import ReproducibleDataset
+from classification.engine.weights.formats import read_checkpoint
 from tests.helpers import LAST, assert_same_training
 
 HALF = dict(classification='epoch_1.pth', detection='epoch_1.pth', segmentation='iter_3.pth')

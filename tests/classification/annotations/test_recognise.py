@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from classification.annotations.coco_file import to_coco
-from classification.annotations.problems import Severity
+from classification.annotations.layouts.coco_file import to_coco
+from classification.annotations.problems.problem import Severity
 from classification.annotations.recognise import read_dataset
 from classification.annotations.records import Instance
 from classification.datasets.digits import CLASSES

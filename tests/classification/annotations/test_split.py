@@ -1,4 +1,4 @@
-"""classification/annotations/split.py and duplicates.py."""
+"""classification/annotations/split.py and checks/duplicates.py."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from classification.annotations.duplicates import groups, near_duplicates
+from classification.annotations.checks.duplicates import groups, near_duplicates
 from classification.annotations.records import AnnotatedImage, Annotations, Instance
 from classification.annotations.split import source_of, split_images
 from classification.engine.errors import UsageError

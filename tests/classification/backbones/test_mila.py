@@ -11,8 +11,8 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from classification.backbones import MILABackbone
-from classification.engine import loading
 from classification.engine.errors import CheckpointError
+from classification.engine.weights import loading
 from classification.models import MILA, MILA_ARCHS
 from tests.helpers import gradients, images, relative_error
 

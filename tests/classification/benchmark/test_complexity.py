@@ -6,7 +6,7 @@ import pytest
 
 from classification import zoo
 from classification.benchmark.complexity import complexity
-from classification.engine.config import load_config
+from classification.engine.configs.loading import load_config
 
 # All configs with published counts but those of the study, which models/test_linear_swin.py has.
 PUBLISHED = {

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from classification.engine import loading
+from classification.engine.weights import loading
 
 
 @pytest.fixture

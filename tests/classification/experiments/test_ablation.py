@@ -2,7 +2,7 @@
 
 import pytest
 
-from classification.engine.runner import Runner
+from classification.engine.running.runner import Runner
 from classification.experiments import ablation
 from tests.helpers import ROOT
 

@@ -8,8 +8,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
+from classification.engine.configs.heads import class_counts
 from classification.engine.errors import UsageError
-from classification.engine.heads import class_counts
 from classification.finetuning.choices import choose_images, choose_schedule
 from classification.finetuning.facts import Facts
 from classification.finetuning.recipe import TEMPLATES, OwnData, compose, released_weights

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from classification.engine.errors import CheckpointError
-from classification.engine.loading import load_weights
+from classification.engine.weights.loading import load_weights
 from classification.models import VMamba
 from classification.models.vmamba import ORDERS
 

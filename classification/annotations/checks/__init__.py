@@ -1,0 +1,1 @@
+"""Checks of annotated images that are read, whatever their layout."""

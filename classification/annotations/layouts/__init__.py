@@ -1,0 +1,1 @@
+"""One reader for each layout of annotated images, and what they share."""

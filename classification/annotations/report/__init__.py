@@ -1,0 +1,1 @@
+"""Annotated images described: counts, text for a terminal, and a page with samples."""

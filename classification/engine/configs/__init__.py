@@ -1,0 +1,1 @@
+"""Configs: read, their heads and datasets found, and checked against the data before a run."""

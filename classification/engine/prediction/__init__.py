@@ -1,0 +1,1 @@
+"""Prediction: where images come from, and the model that predicts them."""

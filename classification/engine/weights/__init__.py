@@ -1,0 +1,1 @@
+"""Files with weights: looked through, read safely, and loaded into models strictly."""

@@ -6,12 +6,14 @@ of complex numbers, nothing is fused. On sizes that the official code takes (mul
 others alike.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..models.mila import MILA, Block
-from ..models.ops.linear_attention import EPS
+from ..models.ops.linear_attention import EPS, LinearAttention
 
 
 class OfficialMILA(nn.Module):
@@ -30,7 +32,7 @@ class OfficialMILA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Images (B, 3, H, W)."""
-        model = self.model
+        model: Any = self.model
         stem = model.patch_embed
         x = stem.conv1(x)
         x = stem.conv2(x) + x
@@ -51,7 +53,7 @@ class OfficialMILA(nn.Module):
         return maps
 
     def _rotations(self, height: int, width: int, channels: int, device: torch.device) -> Tensor:
-        """The rotations as complex numbers (H, W, C / 2), which the official code has as buffers."""
+        """The rotations, complex (H, W, C / 2), which the official code has as buffers."""
         key = height, width, channels, device
         if key not in self._turns:
             count = channels // 4
@@ -88,7 +90,7 @@ def _block(block: Block, x: Tensor, height: int, width: int, turns: Tensor) -> T
     return x + block.drop_path(block.mlp(block.norm2(x)))
 
 
-def _attention(attn: nn.Module, x: Tensor, height: int, width: int, turns: Tensor) -> Tensor:
+def _attention(attn: LinearAttention, x: Tensor, height: int, width: int, turns: Tensor) -> Tensor:
     b, n, c = x.shape
     heads = attn.num_heads
 

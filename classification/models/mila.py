@@ -6,11 +6,10 @@ features are laid out as (B, H, W, C); a permuted view of that is channels_last,
 layout is ever copied. Maps are public as (B, C, H, W).
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
 from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
@@ -52,7 +51,7 @@ class ConvLayer(nn.Module):
             in_chs, out_chs, kernel_size, stride, kernel_size // 2, groups=groups, bias=bias
         )
         self.norm = nn.BatchNorm2d(out_chs) if norm else nn.Identity()
-        self.act = nn.ReLU() if act else nn.Identity()
+        self.act = nn.ReLU(inplace=True) if act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_chs, H, W) -> (B, out_chs, H / stride, W / stride), sizes rounded up."""
@@ -82,7 +81,7 @@ class Stem(nn.Module):
         """(B, in_chans, H, W) -> (B, H / 4, W / 4, dim)."""
         x = self.conv1(x.contiguous(memory_format=torch.channels_last))
         x = self.conv2(x) + x
-        widen, narrow = self.conv3
+        widen, narrow = cast(Iterable[ConvLayer], self.conv3)
         x = pointwise(narrow.conv, widen(x).permute(0, 2, 3, 1))
         return conv_nhwc(narrow.norm, x).contiguous()
 
@@ -98,11 +97,20 @@ class Downsample(nn.Module):
             ConvLayer(dim * 8, dim * 2, 1, bias=True, act=False),
         )
 
+    @property
+    def layers(self) -> list[ConvLayer]:
+        """To eight times the channels, to half of the sides, to twice the channels."""
+        return cast(list[ConvLayer], list(self.conv))
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, dim) -> (B, H / 2, W / 2, 2 dim)."""
-        widen, halve, narrow = self.conv
-        x = depthwise(halve.conv, pointwise(widen.conv, x), before='relu', after='relu')
-        return conv_nhwc(narrow.norm, pointwise(narrow.conv, x)).contiguous()
+        widen, halve, narrow = self.layers
+        if mila_in_chunks.downsample_fits(self, x):
+            x = mila_in_chunks.downsample_in_chunks(self, x)
+        else:
+            x = depthwise(halve.conv, pointwise(widen.conv, x), before='relu', after='relu')
+            x = pointwise(narrow.conv, x)
+        return conv_nhwc(narrow.norm, x).contiguous()
 
 
 class Block(nn.Module):
@@ -130,7 +138,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, table: RotaryTable) -> Tensor:
         """(B, H, W, C) and the table of H x W positions -> (B, H, W, C)."""
-        if mila_in_chunks.fits(self, x):
+        if mila_in_chunks.block_fits(self, x):
             return mila_in_chunks.block_in_chunks(self, x)
         x = depthwise(self.cpe1, x, residual=True)
         y = layer_norm(self.norm1, x)

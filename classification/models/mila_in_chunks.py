@@ -1,8 +1,9 @@
-"""MILA's block on a CPU without gradients: tokens in chunks that stay in the cache.
+"""MILA's parts on a CPU without gradients: tokens in chunks that stay in the cache.
 
 A block reads and writes each token about thirty times. Taken over the whole image, each of these is
-a pass through memory; in chunks only the maps between the convolutions are. The equations are those
-of `Block` and `linear_attention`:
+a pass through memory; in chunks only the maps between the convolutions are. So are the wide maps
+within a downsampling, with eight times the channels. The equations are those of `Block` and
+`linear_attention`:
 
     u, g = W_i norm(x), SiLU(W_a norm(x));  v = SiLU(DWConv(u))
     KV = mean_j rot(f(k_j)) v_j^T,  m = mean_j f(k_j),  f(r) = ELU(r) + 1
@@ -25,12 +26,58 @@ from .ops.linear_attention import EPS
 from .ops.rotary import rotary_numbers
 
 if TYPE_CHECKING:
-    from .mila import Block
+    from .mila import Block, Downsample
 
-CHUNK = 2**16  # numbers: in float32 a quarter of a common L2 cache, an MLP needs five times as many
+# Numbers: in float32 a quarter of a common L2 cache, since an MLP needs four times more.
+CHUNK = 2**16
+WIDE_CHUNK = 2**20  # numbers of the wide rows in a downsampling, a share of the last cache
 
 
-def fits(block: Block, x: Tensor) -> bool:
+def downsample_fits(down: Downsample, x: Tensor) -> bool:
+    """Whether `downsample_in_chunks` computes the convolutions of down(x)."""
+    widen, halve, narrow = (layer.conv for layer in down.layers)
+    return (
+        computes_now(x)
+        and not torch.is_autocast_enabled('cpu')
+        and widen.weight.dtype == x.dtype
+        and is_plain(widen, halve, narrow)
+    )
+
+
+def downsample_in_chunks(down: Downsample, x: Tensor) -> Tensor:
+    """(B, H, W, C) -> (B, H / 2, W / 2, 2 C), sizes rounded up, before the last norm."""
+    widen, halve, narrow = (layer.conv for layer in down.layers)
+    images, height, width, channels = x.shape
+    y = x.new_empty(images, -(-height // 2), -(-width // 2), narrow.out_channels)
+    rows = 2 * max(1, WIDE_CHUNK // (2 * width * widen.out_channels))
+    rows = min(rows, height + height % 2)
+    weight, narrow_weight = widen.weight.flatten(1), narrow.weight.flatten(1)
+    for image, out in zip(x, y, strict=True):
+        # The first row is the one above the chunk, the last one the padding of an odd height.
+        wide = x.new_zeros(rows + 1, width, widen.out_channels)
+        for start in range(0, height, rows):
+            part = image[start : start + rows].flatten(0, 1)
+            count = -(-len(part) // width)
+            filled = wide[1 : count + 1].view(-1, widen.out_channels)
+            _linear(weight, widen.bias, part, filled).relu_()
+            if count % 2:
+                wide[count + 1] = 0
+            halved = F.conv2d(
+                wide[None, : count + count % 2 + 1].permute(0, 3, 1, 2),
+                halve.weight,
+                halve.bias,
+                stride=2,
+                padding=(0, 1),
+                groups=halve.groups,
+            )
+            halved = halved.relu_().permute(0, 2, 3, 1).flatten(0, 2)
+            to = out[start // 2 : start // 2 + (count + 1) // 2].view(-1, narrow.out_channels)
+            _linear(narrow_weight, narrow.bias, halved, to)
+            wide[0] = wide[rows]
+    return y
+
+
+def block_fits(block: Block, x: Tensor) -> bool:
     """Whether `block_in_chunks` computes block(x): on a CPU, for inference, with plain layers."""
     return (
         computes_now(x)
@@ -80,14 +127,15 @@ def _attend(block: Block, x: Tensor) -> None:
     v = F.silu(depthwise(block.dwc, u), inplace=True)
     local = depthwise(block.attn.lepe, v)
     wide = torch.promote_types(x.dtype, torch.float32)
-    turns = rotary_numbers(*x.shape[1:], x.device, wide)
+    _, height, width, channels = x.shape
+    turns = rotary_numbers(height, width, channels, x.device, wide)
     for image in range(len(x)):
-        maps = (x[image], v[image], local[image], gate[image])
-        _attend_in_image(block, *(t.flatten(0, 1) for t in maps), turns)
+        maps = (t[image].flatten(0, 1) for t in (x, v, local, gate))
+        _attend_in_image(block, *maps, turns=turns)
 
 
 def _attend_in_image(
-    block: Block, x: Tensor, v: Tensor, local: Tensor, gate: Tensor, turns: Tensor
+    block: Block, x: Tensor, v: Tensor, local: Tensor, gate: Tensor, *, turns: Tensor
 ) -> None:
     """Add the gated attention to the tokens x (N, C) of one image, from v, LePE(v) and gate."""
     heads = block.attn.num_heads
@@ -105,7 +153,7 @@ def _attend_in_image(
         kv.baddbmm_(k.permute(1, 2, 0), part.to(wide).view(-1, heads, width).transpose(0, 1))
     kv /= n
     # One column for each head, so that the normalisers of all heads are one product.
-    columns = torch.block_diag(*(m / n).view(heads, width, 1))
+    columns = (m.view(heads, width, 1) / n * torch.eye(heads, dtype=wide)[:, None]).flatten(0, 1)
 
     for part, source, near, factor, turn in zip(
         *(_chunks(t) for t in (x, v, local, gate)), _chunks(turns, channels), strict=True
@@ -123,7 +171,8 @@ def _chunks(tokens: Tensor, channels: int = 0) -> Iterator[Tensor]:
     return iter(tokens.split(max(1, CHUNK // (channels or tokens.shape[-1]))))
 
 
-def _linear(weight: Tensor, bias: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
+def _linear(weight: Tensor, bias: Tensor | None, x: Tensor, out: Tensor | None = None) -> Tensor:
+    assert bias is not None  # every layer here has one
     return torch.addmm(bias, x, weight.t(), out=out)
 
 

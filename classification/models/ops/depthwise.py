@@ -1,5 +1,7 @@
 """Depthwise 3x3 convolutions with what stands around them, by the fastest way for the device."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,7 +9,11 @@ from torch import Tensor, nn
 from .devices import has_kernels, is_plain
 from .layout import conv_nhwc
 
-ACTIVATIONS = {'': nn.Identity(), 'relu': F.relu, 'silu': F.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    '': nn.Identity(),
+    'relu': F.relu,
+    'silu': F.silu,
+}
 
 
 def depthwise(

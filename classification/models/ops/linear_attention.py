@@ -118,6 +118,4 @@ class LinearAttention(nn.Module):
 
     def forward(self, x: Tensor, gate: Tensor, table: RotaryTable) -> Tensor:
         """x, gate: (B, H, W, C), table: from `rotary_table(H, W, C)`. Returns (B, H, W, C)."""
-        return gated_attention(
-            self.qk(x), x, depthwise(self.lepe, x), gate, table, self.num_heads
-        )
+        return gated_attention(self.qk(x), x, depthwise(self.lepe, x), gate, table, self.num_heads)

@@ -51,9 +51,7 @@ def _convolve(
     total = tl.load(bias + channels, known, 0.0).to(tl.float32)[None, :]
     for i in tl.static_range(9):
         w = tl.load(weight + i * count + channels, known, 0.0).to(tl.float32)[None, :]
-        tap = _tap(
-            x, rows + i // 3, columns + i % 3, channels, height, width, count, valid, BEFORE
-        )
+        tap = _tap(x, rows + i // 3, columns + i % 3, channels, height, width, count, valid, BEFORE)
         total += tap * w
     return total
 
@@ -166,33 +164,15 @@ def _backward_weight(
                 d = tl.where(value > 0, d, 0.0)
             tl.store(inner + at, d.to(inner.dtype.element_ty), known)
         rows, columns = tokens // out_width * STRIDE - 1, tokens % out_width * STRIDE - 1
-        s0 += d * _tap(
-            x, rows + 0, columns + 0, channels, height, width, count, valid, BEFORE
-        )
-        s1 += d * _tap(
-            x, rows + 0, columns + 1, channels, height, width, count, valid, BEFORE
-        )
-        s2 += d * _tap(
-            x, rows + 0, columns + 2, channels, height, width, count, valid, BEFORE
-        )
-        s3 += d * _tap(
-            x, rows + 1, columns + 0, channels, height, width, count, valid, BEFORE
-        )
-        s4 += d * _tap(
-            x, rows + 1, columns + 1, channels, height, width, count, valid, BEFORE
-        )
-        s5 += d * _tap(
-            x, rows + 1, columns + 2, channels, height, width, count, valid, BEFORE
-        )
-        s6 += d * _tap(
-            x, rows + 2, columns + 0, channels, height, width, count, valid, BEFORE
-        )
-        s7 += d * _tap(
-            x, rows + 2, columns + 1, channels, height, width, count, valid, BEFORE
-        )
-        s8 += d * _tap(
-            x, rows + 2, columns + 2, channels, height, width, count, valid, BEFORE
-        )
+        s0 += d * _tap(x, rows + 0, columns + 0, channels, height, width, count, valid, BEFORE)
+        s1 += d * _tap(x, rows + 0, columns + 1, channels, height, width, count, valid, BEFORE)
+        s2 += d * _tap(x, rows + 0, columns + 2, channels, height, width, count, valid, BEFORE)
+        s3 += d * _tap(x, rows + 1, columns + 0, channels, height, width, count, valid, BEFORE)
+        s4 += d * _tap(x, rows + 1, columns + 1, channels, height, width, count, valid, BEFORE)
+        s5 += d * _tap(x, rows + 1, columns + 2, channels, height, width, count, valid, BEFORE)
+        s6 += d * _tap(x, rows + 2, columns + 0, channels, height, width, count, valid, BEFORE)
+        s7 += d * _tap(x, rows + 2, columns + 1, channels, height, width, count, valid, BEFORE)
+        s8 += d * _tap(x, rows + 2, columns + 2, channels, height, width, count, valid, BEFORE)
         s_bias += d
     known = channels < count
     at = sums + (image * tl.num_programs(0) + part) * 10 * count + channels
@@ -241,9 +221,7 @@ def _backward_input(
         # A negative row must stay one: division rounds towards 0.
         row = tl.where(row < 0, -1, row // STRIDE)
         column = tl.where(column < 0, -1, column // STRIDE)
-        total += w * _tap(
-            inner, row, column, channels, out_height, out_width, count, read, ''
-        )
+        total += w * _tap(inner, row, column, channels, out_height, out_width, count, read, '')
     at = image * height * width * count + tokens[:, None] * count + channels[None, :]
     known = valid[:, None] & known[None, :]
     if BEFORE == 'relu':

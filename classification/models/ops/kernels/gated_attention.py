@@ -180,9 +180,7 @@ def _read_out(
     even, odd = _load_halves(q, tokens, 2 * channels, width, n, TOKENS, WIDTH)
     even = _features(even, tokens, width, n, HALF)
     odd = _features(odd, tokens, width, n, HALF)
-    kv_even, kv_odd, m_even, m_odd = _state(
-        state, image * heads + head, 1.0 / n, HALF, WIDTH
-    )
+    kv_even, kv_odd, m_even, m_odd = _state(state, image * heads + head, 1.0 / n, HALF, WIDTH)
     z = 1 / (tl.sum(even * m_even[None, :] + odd * m_odd[None, :], 1) + EPS)
     c, s = _angles(cos, sin, tokens, head, columns, channels, width, n, HALF)
     even, odd = _rotate(even * z[:, None], odd * z[:, None], c, s)
@@ -221,9 +219,7 @@ def _backward_queries(
     channels = heads * width
     start = image * n * channels + head * width
     start_q = image * n * 2 * channels + head * width
-    kv_even, kv_odd, m_even, m_odd = _state(
-        state, image * heads + head, 1.0 / n, HALF, WIDTH
-    )
+    kv_even, kv_odd, m_even, m_odd = _state(state, image * heads + head, 1.0 / n, HALF, WIDTH)
     sum_kv_even = tl.zeros((HALF, WIDTH), tl.float32)
     sum_kv_odd = tl.zeros((HALF, WIDTH), tl.float32)
     sum_m_even = tl.zeros((HALF,), tl.float32)
@@ -264,9 +260,7 @@ def _backward_queries(
         d_raw = _whole(d_even, d_odd, TOKENS, WIDTH)
         _store(grad_qk + start_q, d_raw, tokens, 2 * channels, width, n, WIDTH)
     row = (image * heads + head) * tl.num_programs(0) + part
-    _store_state(
-        grad_state, row, sum_kv_even, sum_kv_odd, sum_m_even, sum_m_odd, HALF, WIDTH
-    )
+    _store_state(grad_state, row, sum_kv_even, sum_kv_odd, sum_m_even, sum_m_odd, HALF, WIDTH)
 
 
 @triton.jit

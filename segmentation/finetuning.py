@@ -56,5 +56,3 @@ def use_own_data(cfg: Config, data: OwnData, choices: Choices) -> None:
     cfg.val_evaluator = cfg.test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
     cfg.model.data_preprocessor.size = crop
     cfg.default_hooks.checkpoint.save_best = 'mIoU'
-    cfg.pop('tta_pipeline', None)
-    cfg.pop('tta_model', None)

@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             args.tile,
         )
         try:
-            done, failed = predict_files(
+            predicted = predict_files(
                 predictor,
                 found.sources,
                 args.out,
@@ -103,8 +103,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             print(f'Interrupted: what was predicted is in {args.out}', file=sys.stderr)
             sys.exit(130)
+        done, bare, failed = predicted
         count = done + len(failed)
         print(f'{done} of {count} images predicted, see {args.out}')
+        if bare:
+            print(
+                f'In {bare} of them nothing has a score of at least {args.score_thr:g}: their '
+                'overlays are bare, --score-thr draws what is less sure.'
+            )
         if failed:
             raise DataError(
                 f'{len(failed)} of {count} images could not be predicted: '

@@ -39,8 +39,9 @@ class Choices:
         epochs: passes over the training images.
         val_interval: epochs from one evaluation to the next.
         lr_factor: learning rate over that of the template.
-        warm_up: iterations in which the rate rises.
-        ema_momentum: share of the new weights in the EMA weights, None without these.
+        warm_up: epochs in which the rate rises, a fraction too.
+        ema_momentum: share of the new weights in the EMA weights with each update, None without
+            these.
         patience: evaluations without progress after which training ends.
         oversample: whether images of rare classes are repeated.
         log_interval: iterations from one line of the log to the next.
@@ -58,7 +59,7 @@ class Choices:
     epochs: int = 1
     val_interval: int = 1
     lr_factor: float = 1.0
-    warm_up: int = 2
+    warm_up: float = 1.0
     ema_momentum: float | None = None
     patience: int = _PATIENCE
     oversample: bool = False
@@ -164,7 +165,6 @@ def choose_schedule(
             length = max(1, affordable), f'the budget; without one it would be {wished}'
     interval = max(1, length[0] // _EVALUATIONS)
     all_updates = length[0] * updates
-    iterations = length[0] * math.ceil(facts.train / (per_process * processes))
     momentum = min(0.1, 10 / all_updates) if all_updates >= 200 else None
     return choices.because(
         batch=(per_process, batch[1]),
@@ -176,7 +176,10 @@ def choose_schedule(
             f"of the recipe's rate, which is for {recipe} images per update (square root)",
         ),
         # MMEngine's LinearLR ends one step before its `end`: with 1 the rate would never rise.
-        warm_up=(max(2, round(iterations / 20)), 'a twentieth of the iterations; then a cosine'),
+        warm_up=(
+            math.ceil(100 * max(2 / updates, length[0] / 20)) / 100,
+            'epochs, a twentieth of all; then a cosine',
+        ),
         ema_momentum=(
             momentum and float(f'{momentum:.2g}'),
             'about the last tenth of the training is averaged'

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from ..engine.configs.heads import set_num_classes
 from ..engine.configs.loading import load_config
@@ -106,6 +108,7 @@ def compose(
     task = import_module(f'{cfg.custom_imports.imports[0]}.finetuning')
     task.use_own_data(cfg, data, choices)
     _use_schedule(cfg, kind, choices)
+    _drop_variables(cfg)
     return cfg
 
 
@@ -165,7 +168,7 @@ def _use_schedule(cfg: Config, kind: str, choices: Choices) -> None:
         wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
     cfg.auto_scale_lr = dict(enable=False, base_batch_size=choices.batch * choices.accumulate)
     cfg.param_scheduler = [
-        dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=choices.warm_up),
+        dict(type='LinearLR', start_factor=0.01, end=choices.warm_up, convert_to_iter_based=True),
         dict(
             type='CosineAnnealingLR',
             eta_min_ratio=0.01,
@@ -194,9 +197,18 @@ def _use_schedule(cfg: Config, kind: str, choices: Choices) -> None:
     cfg.custom_hooks = hooks
 
 
+def _drop_variables(cfg: Config) -> None:
+    """Drop what the template only calls by a name, such as the pipelines of COCO: nothing reads it,
+    and it would mislead whoever edits the config."""
+    read = {*signature(Runner.__init__).parameters, 'custom_imports'}
+    for name in set(cfg) - read:
+        cfg.pop(name)
+
+
 def _ema(kind: str, choices: Choices) -> dict[str, Any]:
     momentum = choices.ema_momentum or 0.0
     if kind == 'classify':
         images = choices.batch * choices.accumulate
         return dict(type='EMA', decay=1 - momentum, batch_size=images)
-    return dict(type='EMAHook', momentum=momentum)
+    # MMEngine's hook counts iterations.
+    return dict(type='EMAHook', momentum=momentum / choices.accumulate)

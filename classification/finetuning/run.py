@@ -34,7 +34,7 @@ from .choices import (
 from .data import repeat_rare, write_data
 from .facts import Facts, count_facts
 from .recipe import TEMPLATES, compose, find_template, released_weights
-from .trial import available_memory, largest_batch, try_batches
+from .trial import available_memory, largest_batch, memory_per_image, try_batches
 
 CONFIG = 'config.py'
 _BUDGET_SHARE = 0.9  # of the time; the rest is for starting and the report
@@ -226,9 +226,11 @@ def _choose(
     memory = available_memory(request.gpus)
     fits = largest_batch(trials, memory, total)
     last = trials[-1]
-    why = (
-        f'tried with {last.batch}: {last.memory / 1e9:.1f} GB, {memory / 1e9:.1f} GB are to be had'
-    )
+    if len(trials) < len(sizes):
+        more = f'{sizes[-1]} more than there is'
+    else:
+        more = f'each more {memory_per_image(trials) / 1e9:.1f}; {memory / 1e9:.1f} are to be had'
+    why = f'{last.batch} took {last.memory / 1e9:.1f} GB, {more}'
     affordable = None
     if request.budget is not None:
         train = facts.train * last.seconds / last.batch / request.gpus

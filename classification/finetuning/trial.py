@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -65,6 +66,15 @@ def try_batches(config: Path, batches: Sequence[int]) -> list[Trial]:
     return [Trial(**json.loads(line)) for line in lines]
 
 
+def memory_per_image(trials: Sequence[Trial]) -> float:
+    """Bytes that a further image of a batch takes, by the first and the last of ascending trials;
+    infinite where there is one alone: the next ran out of memory."""
+    first, last = trials[0], trials[-1]
+    if first is last:
+        return math.inf
+    return max(1.0, (last.memory - first.memory) / (last.batch - first.batch))
+
+
 def largest_batch(trials: Sequence[Trial], available: int, most: int) -> int:
     """The largest power of 2 that fits into `available` bytes, by a line through two trials.
 
@@ -73,9 +83,8 @@ def largest_batch(trials: Sequence[Trial], available: int, most: int) -> int:
         available: bytes of memory that the training may use.
         most: images beyond which a batch is of no use.
     """
-    first, last = trials[0], trials[-1]
-    each = max(1.0, (last.memory - first.memory) / max(1, last.batch - first.batch))
-    room = first.batch + int((available - first.memory) / each)
+    first = trials[0]
+    room = first.batch + int((available - first.memory) / memory_per_image(trials))
     batch = 1
     while 2 * batch <= min(room, most):
         batch *= 2

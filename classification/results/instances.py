@@ -115,6 +115,9 @@ class Instances(Result):
             annotations.append(annotation)
         return annotations
 
+    def is_bare(self, score_thr: float) -> bool:
+        return not len(self.above(score_thr))
+
     def draw(self, score_thr: float = 0.3) -> Image.Image:
         """Masks, outlined, then boxes, then names with scores, the surest on top."""
         shown = self.above(score_thr)

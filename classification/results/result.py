@@ -32,6 +32,10 @@ class Result:
         """
         raise NotImplementedError
 
+    def is_bare(self, score_thr: float) -> bool:
+        """Whether `draw` with that threshold shows nothing but the image."""
+        return False
+
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
         self.draw().save(file, 'PNG')

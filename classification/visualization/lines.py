@@ -51,6 +51,11 @@ def curves(
             ax.set(xlim=limits, ylim=(limits[0], limits[1] * 1.02))
         else:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            steps = {step for x_values, _ in lines.values() for step in x_values}
+            if len(steps) == 1:  # matplotlib would show a hundredth of a step
+                ax.set_xlim(min(steps) - 1, min(steps) + 1)
+            if min(min(y_values) for _, y_values in lines.values()) >= 0 > ax.get_ylim()[0]:
+                ax.set_ylim(bottom=0)
         if len(lines) > 1:
             ax.legend(fontsize=8, framealpha=0.8)
         return vector(figure)

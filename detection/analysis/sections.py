@@ -1,6 +1,7 @@
 """A detector's sections of a report, from its truth and its results in COCO's formats."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -196,9 +197,9 @@ def worst_and_best(
     worst = [i for i in order if outcomes[i].mistakes][:_WORST]
     # Of images without mistakes those with the most objects say most.
     best = sorted(order, key=lambda i: (-outcomes[i].quality, -len(outcomes[i].lost)))
-    best = [i for i in best if i not in worst][:_BEST]
+    best = [i for i in best if i not in worst and outcomes[i].quality][:_BEST]
 
-    files = {one['id']: one.get('file_name', one['id']) for one in truth['images']}
+    files = {one['id']: Path(str(one.get('file_name', one['id']))).name for one in truth['images']}
 
     def draw(image_id: Any) -> Html:
         outcome = outcomes[image_id]
@@ -212,12 +213,15 @@ def worst_and_best(
         )
         return picture(drawn, f'{files.get(image_id, image_id)}: {_caption(outcome)}', side=900)
 
+    found_any = any(outcome.kinds for outcome in outcomes.values())
+    nothing = [] if found_any else [paragraph('No detection has that score.')]
     content = [
         paragraph(
             f'Left the truth, right the detections with a score of at least {score_thr:g}. '
             'Images are sorted by F1 (twice the right detections, over detections and objects).',
             note=True,
         ),
+        *nothing,
         colour_key(
             [
                 (BLUE, 'right'),

@@ -327,7 +327,7 @@ def _predict(path: Path, folder: Path) -> str:
     torch.save(dict(meta=meta, state_dict=state), folder / 'weights.pth')
     sources, _ = find_images([images])
     predictor = Predictor(cfg, folder / 'weights.pth', 'cpu')
-    _, failed = predict_files(predictor, sources, folder / 'out', batch_size=2)
+    failed = predict_files(predictor, sources, folder / 'out', batch_size=2).failed
     results = json.loads((folder / 'out/results.json').read_text())
     done = {result['file_name'] for result in results}
     if not all(str(images / name) in done for name in ('1.png', '2.png')):

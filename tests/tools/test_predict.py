@@ -49,8 +49,9 @@ def test_detections_are_coco_annotations_and_overlays(predict):
         assert drawn.shape == plain.shape and (drawn != plain).any()
 
 
-def test_the_threshold_is_for_overlays_alone(predict):
+def test_the_threshold_is_for_overlays_alone(predict, capsys):
     out = predict('detection', SCENES, option=['--score-thr', '1.1'])
+    assert 'In 4 of them nothing has a score of at least 1.1' in capsys.readouterr().out
     assert json.loads((out / 'results.json').read_text())['annotations']
     for name in NAMES:
         plain = np.asarray(Image.open(f'{SCENES}/{name}.png').resize((320, 320)))

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -255,6 +255,20 @@ def _is_palette(palette: Any) -> bool:
     )
 
 
+class Predicted(NamedTuple):
+    """What became of the images of `predict_files`.
+
+    Attributes:
+        done: how many have results.
+        bare: how many of these have overlays without anything drawn.
+        failed: file name -> why it could not be predicted or written.
+    """
+
+    done: int
+    bare: int
+    failed: dict[str, Exception]
+
+
 def predict_files(
     predictor: Predictor,
     sources: Iterable[Source],
@@ -263,7 +277,7 @@ def predict_files(
     score_thr: float = 0.3,
     formats: Sequence[str] = (),
     count: int | None = None,
-) -> tuple[int, dict[str, Exception]]:
+) -> Predicted:
     """Predict images and write overlays and results into the folder `out` as they come.
 
     Args:
@@ -275,15 +289,11 @@ def predict_files(
         formats: of the task's; by default its first.
         count: how many images there are, where that is known.
 
-    Returns:
-        (number of images that were, file name -> why of those that could not be predicted or
-        written).
-
     Raises:
         UsageError: there are files in `out`, another process writes there, or the task has no such
             format.
     """
-    out, done, kinds = Path(out), 0, predictor.task.formats
+    out, done, bare, kinds = Path(out), 0, 0, predictor.task.formats
     failed: dict[str, Exception] = {}
     if unknown := sorted(set(formats) - set(kinds)):
         raise UsageError(f'The formats of this task are {", ".join(kinds)}, not {unknown[0]}.')
@@ -306,10 +316,11 @@ def predict_files(
                         file.parent.mkdir(parents=True, exist_ok=True)
                         outcome.draw(score_thr).save(file)
                         done += 1
+                        bare += outcome.is_bare(score_thr)
                     except Exception as error:
                         failed[source.file_name] = error
                     bar.update()
         finally:
             for writer in writers:  # after an interruption too
                 writer.finish()
-    return done, failed
+    return Predicted(done, bare, failed)

@@ -6,6 +6,7 @@ That is: several processes without a GPU, random numbers that do not depend on t
 """
 
 import copy
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,15 @@ from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations
 from .saving import MadeUpEvaluation, RecordingCheckpoints
 from .schedules import StepSchedulers
 from .stopping import StopOnSignal, outlive_stop
+
+# Three lines on the settings of each parameter, and MMEngine's warnings of its own calls.
+_NEVER_READ = (
+    'paramwise_options',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
+# Hundreds of lines: the versions of all libraries, the whole config, the order of the hooks.
+_LONG = ('\n' + '-' * 60 + '\nSystem environment:', 'Config:\n', 'Hooks will be executed')
 
 
 class Runner(CheckpointedRunner):
@@ -66,9 +76,12 @@ class Runner(CheckpointedRunner):
         super().setup_env(env_cfg)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """As MMEngine's, without its three lines on the settings of each parameter."""
+        """As MMEngine's, without what nobody reads; what fills screens is in the log file alone."""
         logger = super().build_logger(*args, **kwargs)
-        logger.addFilter(lambda record: not str(record.msg).startswith('paramwise_options'))
+        logger.addFilter(lambda record: not str(record.msg).startswith(_NEVER_READ))
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(lambda record: not str(record.msg).startswith(_LONG))
         return logger
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
@@ -96,6 +109,8 @@ class Runner(CheckpointedRunner):
     ) -> DataLoader:
         """As MMEngine's, of a ReproducibleDataset with a PositionedBatchSampler."""
         config = copy.deepcopy(dataloader)
+        if not torch.cuda.is_available():  # pinned memory is for copies to a GPU
+            config['pin_memory'] = False
         config['dataset'] = dict(type=ReproducibleDataset, dataset=config['dataset'], seed=seed)
         config['batch_sampler'] = dict(
             type=PositionedBatchSampler,
@@ -132,7 +147,8 @@ class Runner(CheckpointedRunner):
         """As MMEngine's, with the hook that seeds each iteration; any default may be None."""
         default_hooks = {name: hook or Hook() for name, hook in (default_hooks or {}).items()}
         schedule = default_hooks.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
-        if schedule == dict(type='ParamSchedulerHook'):
+        # A config with a base of mmdet or mmseg names their scope besides the type.
+        if isinstance(schedule, dict) and schedule['type'] == 'ParamSchedulerHook':
             default_hooks['param_scheduler'] = StepSchedulers()
         checkpoint = default_hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
         if isinstance(checkpoint, dict) and checkpoint['type'] == 'CheckpointHook':

@@ -1,5 +1,7 @@
 """Choices follow from the facts, each with a reason."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -117,21 +119,26 @@ def test_rate_follows_the_square_root_of_the_batch():
     assert scheduled(facts(train=40)).lr_factor == 0.5
 
 
-def test_the_rate_rises_for_a_twentieth_of_the_iterations():
-    assert scheduled(facts(), epochs=100).warm_up == 200  # of 40 in an epoch
-    assert scheduled(facts(train=3), epochs=1).warm_up == 2
+def test_the_rate_rises_for_a_twentieth_of_the_epochs():
+    assert scheduled(facts(), epochs=100).warm_up == 5
+    assert scheduled(facts(train=4), epochs=1).warm_up == 1  # two updates are all there are
 
 
 @pytest.mark.parametrize('epochs', [1, 3, 100])
-def test_the_rate_comes_to_its_full_height(epochs):
+@pytest.mark.parametrize('train', [20, 50, 159, 160])
+def test_the_rate_comes_to_its_full_height(epochs, train):
+    chosen = scheduled(facts(train=train), epochs=epochs)
+    updates = math.ceil(train / chosen.batch) / chosen.accumulate  # of an epoch
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    warm_up = scheduled(facts(train=20), epochs=epochs).warm_up
-    schedule = LinearLR(optimizer, start_factor=0.01, by_epoch=False, end=warm_up)
+    schedule = LinearLR.build_iter_from_epoch(
+        optimizer, start_factor=0.01, end=chosen.warm_up, epoch_length=updates
+    )
     assert optimizer.param_groups[0]['lr'] == 0.01
-    for _ in range(warm_up):
+    for _ in range(schedule.end):
         optimizer.step()
         schedule.step()
     assert optimizer.param_groups[0]['lr'] == pytest.approx(1)
+    assert schedule.end <= max(3, epochs * updates / 20 + 1)
 
 
 @pytest.mark.parametrize('seconds, interval', [(1e-3, 50), (0.5, 10), (60.0, 1)])

@@ -90,3 +90,7 @@ def test_the_task_is_what_the_annotations_allow(tmp_path, options, task):
 def test_the_batch_fits_into_the_memory(available, most, batch):
     trials = [Trial(1, 1.0, 11, 1.0), Trial(2, 1.0, 12, 1.0)]
     assert largest_batch(trials, available, most) == batch
+
+
+def test_a_batch_that_ran_out_of_memory_is_not_exceeded():
+    assert largest_batch([Trial(8, 1.0, 11, 1.0)], available=100, most=64) == 8

@@ -46,6 +46,8 @@ def test_every_head_takes_every_backbone(kind, head, backbone):
             assert cfg.model.panoptic_head.in_channels == [m.shape[1] for m in maps]
     assert {count for _, count in class_counts(cfg.model)} == {3}
     assert cfg.train_dataloader.batch_size * cfg.optim_wrapper.accumulative_counts == 16
+    text = cfg.pretty_text  # nothing of COCO's or ImageNet's own is left in it
+    assert 'data/' not in text.replace('/data/', '') and 'checkpoints/' not in text
 
 
 @pytest.mark.parametrize('kind, head', HEADS)
@@ -76,6 +78,13 @@ def test_the_best_checkpoint_goes_by_the_weights_that_are_evaluated(kind, epochs
     metric = hooks['EndWithoutProgress']['metric']
     assert metric == cfg.default_hooks.checkpoint.save_best
     assert ('ema' in metric) is (ema and kind == 'classify')
+
+
+@pytest.mark.parametrize('kind', ['detect', 'segment', 'semantic'])
+def test_an_average_counts_iterations_and_the_choice_updates(kind):
+    cfg = compose(kind, None, 'mila-t', None, DATA, choices(kind))
+    hooks = {hook['type']: hook for hook in cfg.custom_hooks}
+    assert hooks['EMAHook']['momentum'] == 0.01 / 4 and cfg.optim_wrapper.accumulative_counts == 4
 
 
 def test_unknown_names_are_refused():

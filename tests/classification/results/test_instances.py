@@ -45,6 +45,7 @@ def test_instances_can_be_picked_and_counted(two):
     surer = two.above(0.85)
     assert len(surer) == 1 and surer.labels.tolist() == [0] and surer.masks[0, 10, 10]
     assert two.select(np.array([1, 0])).scores.tolist() == [0.8, 0.9]
+    assert two.is_bare(2) and not two.is_bare(0.85)
     none = two.above(2)
     assert none.masks.shape == (0, 40, 60) and none.to_coco() == [] and none.counts() == {}
 

@@ -26,3 +26,14 @@ def test_every_curve_is_in_the_legend():
 def test_steps_are_whole_numbers():
     text = curves({'a': ([1, 2], [0, 1])}, 't', 'x')
     assert '1.5' not in re.findall(r'>([^<]+)</text>', text)
+
+
+def ticks(lines):
+    text = curves(lines, 't', 'x', marker='o')
+    return {float(t.replace('−', '-')) for t in re.findall(r'>([−\d.]+)</text>', text)}
+
+
+def test_one_point_stands_among_whole_steps_and_nothing_is_below_zero():
+    shown = ticks({'a': ([3], [0.0]), 'b': ([3], [0.0])})
+    assert {2, 3, 4} <= shown and min(shown) >= 0
+    assert min(ticks({'a': ([1, 2], [-1.0, 1.0])})) < 0

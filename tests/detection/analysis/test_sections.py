@@ -103,3 +103,14 @@ def test_a_tiny_box_and_a_polygon_beyond_the_image():
         dict(annotation(1, 3, [10, 10, 1, 1]), id=2, iscrowd=0, bbox=[10.2, 10.2, 0.3, 0.3]),
     ]
     assert 'data:image/jpeg' in text_of(truth, found)
+
+
+def test_pictures_are_named_and_bare_ones_explained():
+    truth, found = scenes()
+    for image in truth['images']:
+        image['file_name'] = f'/home/me/photos/a/{image["id"]}.jpg'
+    text = text_of(truth, found)
+    assert re.search(r'>\d+.jpg: F1', text) and '/home/me' not in text
+    assert 'No detection has that score' not in text
+    text = text_of(truth, [dict(one, score=0.1) for one in found])
+    assert 'No detection has that score' in text

@@ -273,7 +273,8 @@ def test_results_are_on_disk_as_they_come(predictor, here, monkeypatch):
             yield item
 
     monkeypatch.setattr(model, 'stream', stream)
-    assert predict_files(model, find_images([SCENES])[0], 'out') == (4, {})
+    predicted = predict_files(model, find_images([SCENES])[0], 'out')
+    assert predicted.done == 4 and not predicted.failed
     assert lines == [0, 1, 2, 3]
 
 

@@ -1,4 +1,6 @@
-"""engine/running/runner.py: processes without a GPU, and checkpoints that are kept."""
+"""engine/running/runner.py: processes without a GPU, logs, and checkpoints that are kept."""
+
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -26,6 +28,23 @@ def test_one_checkpoint_is_always_there(config):
     cfg.default_hooks = dict(checkpoint=dict(type='CheckpointHook', max_keep_ckpts=1))
     hooks = Runner.from_cfg(cfg).hooks
     assert [h.max_keep_ckpts for h in hooks if hasattr(h, 'max_keep_ckpts')] == [2]
+
+
+def test_memory_is_pinned_for_a_gpu_alone(config, monkeypatch):
+    loader = dict(config('classification').train_dataloader, pin_memory=True)
+    for gpu in (False, True):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda gpu=gpu: gpu)
+        assert Runner.build_dataloader(loader).pin_memory is gpu
+
+
+def test_what_fills_screens_is_in_the_log_file_alone(config, capfd):
+    runner = Runner.from_cfg(config('classification'))
+    runner.logger.info('A line.')
+    log = next(Path(runner.log_dir).glob('*.log')).read_text()
+    said = capfd.readouterr().out
+    assert 'A line.' in log and 'A line.' in said
+    for long in ('System environment:', 'Config:', 'Hooks will be executed'):
+        assert long in log and long not in said
 
 
 def test_the_log_has_no_line_for_each_parameter(trained):

@@ -66,6 +66,21 @@ def test_an_epoch_ends_with_an_update(config):
     assert runner.max_iters == 4 * 3
 
 
+def test_schedules_wait_for_the_first_update(config, recwarn):
+    """Torch warns of a schedule that steps before the optimiser."""
+    Runner.from_cfg(config('recipe', **{'optim_wrapper.accumulative_counts': 2})).train()
+    assert not [w for w in recwarn if 'optimizer.step()' in str(w.message)]
+
+
+@pytest.mark.parametrize('scope', [{}, {'_scope_': 'mmdet'}])  # as of a base of mmdet
+def test_schedules_count_updates_whoever_names_the_hook(scope, config):
+    hook = dict(type='ParamSchedulerHook', **scope)
+    cfg = config('recipe')
+    cfg.default_hooks.param_scheduler = hook
+    hooks = Runner.from_cfg(cfg).hooks
+    assert any(isinstance(hook, StepSchedulers) for hook in hooks)
+
+
 def test_schedules_in_iterations_keep_their_meaning(config):
     """Of MMEngine's users who accumulate, who count batches there."""
     cfg = config('recipe', **{'optim_wrapper.accumulative_counts': 2})

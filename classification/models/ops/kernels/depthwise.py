@@ -18,6 +18,7 @@ from .operators import operator
 TOKENS = 32  # of a tile
 CHANNELS = 64  # of a tile, at most
 WARPS = 4
+WEIGHT_TOKENS = 16  # of a tile in the pass that sums the weights' gradients, ten sums for each
 PROGRAMS = 1024  # of the pass that sums the weights' gradients over the tokens
 
 
@@ -311,7 +312,7 @@ def _depthwise_backward(
     sizes = (height, width, *size, count)
     tile = _tile(count)
     # One part of the tokens for each program that the pass over the weights' gradients wants.
-    tiles, groups, _ = _over_tiles(grad, tile)
+    tiles, groups = triton.cdiv(size[0] * size[1], WEIGHT_TOKENS), _over_tiles(grad, tile)[1]
     each = triton.cdiv(tiles, max(1, PROGRAMS // (batch * groups)))
     parts = triton.cdiv(tiles, each)
     sums = x.new_empty(batch * parts, 10, count, dtype=torch.float32)
@@ -325,7 +326,7 @@ def _depthwise_backward(
         sums,
         *sizes,
         each,
-        **tile,
+        **{**tile, 'TOKENS': WEIGHT_TOKENS},
         STRIDE=stride,
         BEFORE=before,
         AFTER=after,

@@ -177,7 +177,9 @@ def _linear(weight: Tensor, bias: Tensor | None, x: Tensor, out: Tensor | None =
 
 
 def _features(raw: Tensor) -> Tensor:
-    return F.elu(raw, inplace=True).add_(1)
+    """ELU + 1, in place; PyTorch's ELU computes its exponents one by one on AVX-512."""
+    below = raw.clamp(max=0).exp_()
+    return raw.clamp_(min=0).add_(below)
 
 
 def _rotate_(x: Tensor, turns: Tensor) -> Tensor:

@@ -149,20 +149,19 @@ def _attend_in_image(
     for part, turn in zip(_chunks(v), _chunks(turns, channels), strict=True):
         k = _features(_linear(w_k, b_k, part).to(wide))
         m += k.sum(0)
-        k = _rotate_(k, turn).view(-1, heads, width)
-        kv.baddbmm_(k.permute(1, 2, 0), part.to(wide).view(-1, heads, width).transpose(0, 1))
+        k = _heads(_rotate_(k, turn), heads)
+        # PyTorch counts no FLOPs of baddbmm_.
+        kv += torch.bmm(k.transpose(1, 2), _heads(part.to(wide), heads))
     kv /= n
-    # One column for each head, so that the normalisers of all heads are one product.
-    columns = (m.view(heads, width, 1) / n * torch.eye(heads, dtype=wide)[:, None]).flatten(0, 1)
+    m = (m / n).view(heads, width, 1)
 
     for part, source, near, factor, turn in zip(
         *(_chunks(t) for t in (x, v, local, gate)), _chunks(turns, channels), strict=True
     ):
         q = _features(_linear(w_q, b_q, source).to(wide))
-        z = (q @ columns).add_(EPS).reciprocal_()
-        q = _rotate_(q, turn).view(-1, heads, width).transpose(0, 1)
-        y = torch.bmm(q, kv).transpose(0, 1)
-        y = torch.addcmul(near.to(wide).view_as(y), y, z[:, :, None]).view_as(part)
+        z = torch.bmm(_heads(q, heads), m).add_(EPS).reciprocal_()
+        y = torch.bmm(_heads(_rotate_(q, turn), heads), kv).mul_(z)
+        y = (near.to(wide).view(-1, heads, width) + y.transpose(0, 1)).reshape(part.shape)
         part += block.out_proj(y.to(x.dtype).mul_(factor))
 
 
@@ -174,6 +173,11 @@ def _chunks(tokens: Tensor, channels: int = 0) -> Iterator[Tensor]:
 def _linear(weight: Tensor, bias: Tensor | None, x: Tensor, out: Tensor | None = None) -> Tensor:
     assert bias is not None  # every layer here has one
     return torch.addmm(bias, x, weight.t(), out=out)
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    """(N, C) -> (heads, N, C / heads)."""
+    return x.view(len(x), heads, -1).transpose(0, 1)
 
 
 def _features(raw: Tensor) -> Tensor:

@@ -11,10 +11,14 @@ import torch
 from mmengine.utils import ManagerMixin
 from sklearn.datasets import load_digits
 
-from classification.datasets.digits import Settings
-from classification.datasets.digits_files import write_classification, write_scenes
-from classification.engine.configs.loading import load_config
-from tests.helpers import FIXTURES, ROOT
+# Without a GPU the kernels run in Triton's interpreter, if it is told so before its first import.
+if not torch.cuda.is_available():
+    os.environ['TRITON_INTERPRET'] = '1'
+
+from classification.datasets.digits import Settings  # noqa: E402
+from classification.datasets.digits_files import write_classification, write_scenes  # noqa: E402
+from classification.engine.configs.loading import load_config  # noqa: E402
+from tests.helpers import FIXTURES, ROOT  # noqa: E402
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -4,7 +4,8 @@
     python tools/benchmark.py mila_tiny mambaout_tiny --sizes 224 --batch 1 32 --rounds 50
     python tools/benchmark.py configs/detection/mask-rcnn_*-t_fpn_1x_coco.py --sizes 800x1280
 
-A name is a classifier of timm (with --dense the source of its feature maps); a path is a config,
+A name is a classifier of timm (with --dense the source of its feature maps; mila_tiny@official is
+MILA in the official code's order of operations); a path is a config,
 whose model runs whole up to the raw outputs of its heads, as tools/complexity.py counts it:
 without the final NMS and the pasting of masks. Weights and images are random. How it is timed:
 classification/benchmark/measure.py.
@@ -22,7 +23,8 @@ from typing import Any
 import torch
 
 from classification.benchmark import report
-from classification.benchmark.measure import DTYPES, PEAK_SIDE, Case, run_benchmark
+from classification.benchmark.goals import goal_cases
+from classification.benchmark.measure import DTYPES, MODES, PEAK_SIDE, Case, run_benchmark
 from classification.benchmark.sizes import image_size
 from classification.engine.cli import errors_in_one_sentence
 from classification.engine.errors import UsageError
@@ -55,9 +57,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--batch', nargs='+', type=int, default=[1])
     parser.add_argument('--precision', nargs='+', choices=DTYPES, default=['fp32'])
-    parser.add_argument('--mode', nargs='+', choices=['eager', 'compiled'], default=['eager'])
+    parser.add_argument('--mode', nargs='+', choices=MODES, default=['eager'])
     parser.add_argument(
         '--run', nargs='+', choices=['inference', 'training'], default=['inference']
+    )
+    parser.add_argument(
+        '--goals',
+        action='store_true',
+        help='the cases of docs/performance.md, instead of names, sizes and settings',
     )
     parser.add_argument('--rounds', type=int, default=5, help='timed calls of each case')
     parser.add_argument(
@@ -79,8 +86,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         settings = itertools.product(
             args.models or TINY, args.sizes, args.batch, args.precision, args.mode, args.run
         )
-        cases = [Case(*setting) for setting in settings]
-        result = run_benchmark(cases, args.dense, args.device, args.rounds)
+        cases = goal_cases() if args.goals else [Case(*setting) for setting in settings]
+        result = run_benchmark(cases, args.dense or args.goals, args.device, args.rounds)
         args.out.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(result, indent=2) + '\n')
         tables = report.markdown(result)

@@ -2,9 +2,10 @@
 
 All cases take turns in one process, so that what slows the machine down slows all alike. So does
 a large matrix product, and FLOP/s are given as a share of what it reaches. A training step is
-forward, backward and AdamW; its FLOPs are taken as three forwards, those of a detector as unknown,
-since it trains on other proposals than it tests. Memory is what a call holds at its peak beyond
-the weights. Weights and images are random.
+forward, backward and AdamW, in half precision by autocast; inference of single models in half
+precision has weights of that dtype. The FLOPs of a training step are taken as three forwards, those
+of a detector as unknown, since it trains on other proposals than it tests. Memory is what a call
+holds at its peak beyond the weights. Weights and images are random.
 """
 
 import datetime
@@ -18,14 +19,18 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..models.mila import MILA
 from .report import growth
 from .sizes import size_text
 from .subjects import REFUSALS, Subject, build_subject
 from .timing import Step, peak_memory, time_in_turns
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
+# As written; with what inference need not compute on its own folded away, see MILA.fuse; compiled,
+# after folding where it is inference.
+MODES = ('eager', 'fused', 'compiled')
 # Side of the matrices whose product is the machine's peak: larger ones are no faster.
 PEAK_SIDE = dict(cpu=1024, cuda=8192)
 
@@ -39,7 +44,7 @@ class Case:
         size: (height, width) of the images in pixels.
         batch: images per call.
         precision: a key of DTYPES.
-        mode: 'eager' or 'compiled'.
+        mode: a key of MODES.
         run: 'inference' or 'training'.
         params: of the model.
         flops: multiply-adds of a forward of one image.
@@ -171,7 +176,7 @@ def make_steps(cases: Sequence[Case], dense: bool, device: torch.device) -> list
     flops: dict[tuple, int | None] = {}
     steps = []
     for case in cases:
-        key = (case.model, case.mode, case.run)
+        key = (case.model, case.mode, case.run, case.precision)
         if key not in runs:
             subject = build_subject(case.model, dense)
             for size in {c.size for c in cases if c.model == case.model}:
@@ -202,7 +207,10 @@ class _Run:
         self.subject = subject
         self.device = device
         self.training = case.run == 'training'
-        subject.module.to(device).train(self.training)
+        self.dtype = DTYPES[case.precision] if subject.casts and not self.training else None
+        subject.module.to(device, self.dtype).train(self.training)
+        if case.mode != 'eager' and not self.training:
+            fuse(subject.module)
         if case.mode == 'compiled':
             subject.compiled_part.compile(dynamic=False)
         # lr=0: the optimiser's step costs its time, but a random loss must not change the weights.
@@ -210,11 +218,11 @@ class _Run:
 
     def inputs(self, case: Case) -> list:
         made = self.subject.inputs(case.batch, case.size, self.training)
-        return [_move(x, self.device) for x in made]
+        return [_move(x, self.device, self.dtype) for x in made]
 
     def call(self, inputs: list, precision: str) -> None:
         """A forward, or a step of training."""
-        if precision == 'fp32':
+        if precision == 'fp32' or self.dtype:
             context: AbstractContextManager = nullcontext()
         else:
             context = torch.autocast(self.device.type, DTYPES[precision])
@@ -248,10 +256,17 @@ def _guarded(case: Case, run: _Run) -> Step:
     return step
 
 
-def _move(inputs: Any, device: torch.device) -> Any:
+def fuse(module: nn.Module) -> None:
+    """Fold every model in `module` that knows how to fold itself."""
+    for model in list(module.modules()):
+        if isinstance(model, MILA):
+            model.fuse()
+
+
+def _move(inputs: Any, device: torch.device, dtype: torch.dtype | None) -> Any:
     if isinstance(inputs, list):
         return [x.to(device) for x in inputs]
-    return inputs.to(device)
+    return inputs.to(device, dtype) if isinstance(inputs, Tensor) else inputs.to(device)
 
 
 def matmul(precision: str, device: torch.device) -> tuple[Callable[[], Tensor], int]:

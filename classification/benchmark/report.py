@@ -12,6 +12,7 @@ from .. import zoo
 from ..visualization.figures import plots, save
 from ..visualization.tables import markdown as table
 from .sizes import size_text
+from .subjects import OFFICIAL
 
 Row = dict[str, Any]  # a measured case, as `measure.summary` gives it
 
@@ -77,18 +78,23 @@ def _heading(result: Mapping[str, Any], common: Sequence[str]) -> str:
 
 
 def _case_table(cases: Sequence[Row], differing: Sequence[str]) -> str:
-    costs = ('median (ms)', 'p95 (ms)', 'spread', 'images/s', 'of the peak', 'memory (MB)')
+    costs = ['median (ms)', 'p95 (ms)', 'spread', 'images/s', 'of the peak', 'memory (MB)']
+    official = _official_times(cases)
+    if official:
+        costs.insert(1, 'x official')
     counts = ('parameters', 'GFLOPs per image')
     rows = []
     for case in cases:
         cells = [_name(case['model']), size_text(case['size'])]
         cells += [case[key] for key in differing]
         cells += [_number(case['params'], 1e-6, '.1f', ' M'), _number(case['flops'], 1e-9, '.1f')]
+        ratio = [_ratio(case, official)] if official else []
         if case['error']:
             cells += [f'not measured: {case["error"].replace("|", "/")}', *[''] * (len(costs) - 1)]
         else:
             cells += [
                 _number(case['median'], 1e3, '.1f'),
+                *ratio,
                 _number(case['p95'], 1e3, '.1f'),
                 _number(case['spread'], 1e2, '.0f', ' %'),
                 _number(case['images_s'], 1, '.4g'),
@@ -97,6 +103,28 @@ def _case_table(cases: Sequence[Row], differing: Sequence[str]) -> str:
             ]
         rows.append(cells)
     return table(('model', 'size', *differing, *counts, *costs), rows)
+
+
+def _official_times(cases: Sequence[Row]) -> dict[tuple, float]:
+    """Seconds of the official order of operations, eager in fp32, by size, batch and run."""
+    return {
+        _place(case): case['median']
+        for case in cases
+        if case['model'].endswith(OFFICIAL)
+        and (case['mode'], case['precision']) == ('eager', 'fp32')
+        and not case['error']
+    }
+
+
+def _place(case: Row) -> tuple:
+    return tuple(case['size']), case['batch'], case['run']
+
+
+def _ratio(case: Row, official: Mapping[tuple, float]) -> str:
+    """How often a case runs in the time that the official order takes once."""
+    if case['error'] or _place(case) not in official:
+        return ''
+    return f'{official[_place(case)] / case["median"]:.2f}'
 
 
 def _growth_table(growth: Sequence[Row], differing: Sequence[str]) -> str:

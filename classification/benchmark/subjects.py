@@ -12,22 +12,29 @@ from ..backbones import TimmBackbone
 from ..engine.configs.loading import load_config
 from ..engine.errors import UsageError
 from ..models.factory import any_size, create_model
+from ..models.mila import MILA
 from .complexity import complexity, count, known_task
+from .official import OfficialMILA
 
 # How torch, timm and the models refuse what they cannot do, or have no memory for.
 REFUSALS = (RuntimeError, ValueError, AssertionError)
+
+
+OFFICIAL = '@official'  # behind a MILA's name: in the official code's order of operations
 
 
 class Subject(Protocol):
     """A model with random inputs, which can be run forward and trained.
 
     Attributes:
+        casts: whether it computes in half precision by weights of that dtype, else by autocast.
         module: the whole model.
         compiled_part: the module of it that torch.compile takes.
         training_forwards: FLOPs of a training step over those of a test-time forward, None where
             the two cannot be compared.
     """
 
+    casts: bool
     module: nn.Module
     compiled_part: nn.Module
     training_forwards: int | None
@@ -49,17 +56,25 @@ class TimmSubject:
     """A timm model, as a classifier or as the source of its feature maps.
 
     Args:
-        name: of the model in timm.
+        name: of the model in timm; with OFFICIAL behind it, a MILA in the official order.
         dense: its feature maps.
 
     Raises:
-        ValueError: timm has no such model, or it gives no maps.
+        ValueError: timm has no such model, it gives no maps, or it has no official code.
     """
 
+    casts = True
     training_forwards: int | None = 3  # the backward pass costs two forwards
 
     def __init__(self, name: str, dense: bool) -> None:
-        module = TimmBackbone(name) if dense else create_model(name, **any_size(name))
+        if name.endswith(OFFICIAL):
+            name = name.removesuffix(OFFICIAL)
+            model = create_model(name)
+            if not isinstance(model, MILA):
+                raise ValueError(f'{name} is no MILA, whose official code is known here.')
+            module: nn.Module = OfficialMILA(model, dense)
+        else:
+            module = TimmBackbone(name) if dense else create_model(name, **any_size(name))
         self.module = self.compiled_part = module
 
     def inputs(self, batch: int, size: tuple[int, int], training: bool) -> list[Tensor]:
@@ -90,6 +105,8 @@ class ConfigSubject:
     Raises:
         UsageError: the config has no model of a known task.
     """
+
+    casts = False
 
     def __init__(self, path: str) -> None:
         self.cfg = load_config(path)

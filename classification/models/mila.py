@@ -6,17 +6,20 @@ features are laid out as (B, H, W, C); a permuted view of that is channels_last,
 layout is ever copied. Maps are public as (B, C, H, W).
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
 from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
+from . import mila_in_chunks
 from .mila_released import drop_rotary_buffers_, with_rotary_buffers
-from .ops.layout import conv_nhwc
+from .ops.depthwise import depthwise
+from .ops.layer_norm import layer_norm
+from .ops.layout import conv_nhwc, pointwise
 from .ops.linear_attention import LinearAttention
 from .ops.rotary import RotaryTable
 from .rotary_stage import RotaryStage
@@ -48,11 +51,17 @@ class ConvLayer(nn.Module):
             in_chs, out_chs, kernel_size, stride, kernel_size // 2, groups=groups, bias=bias
         )
         self.norm = nn.BatchNorm2d(out_chs) if norm else nn.Identity()
-        self.act = nn.ReLU() if act else nn.Identity()
+        self.act = nn.ReLU(inplace=True) if act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_chs, H, W) -> (B, out_chs, H / stride, W / stride), sizes rounded up."""
         return self.act(self.norm(self.conv(x)))
+
+    def fuse(self) -> None:
+        """Fold the batch norm into the convolution, for inference."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = nn.Identity()
 
 
 class Stem(nn.Module):
@@ -72,7 +81,9 @@ class Stem(nn.Module):
         """(B, in_chans, H, W) -> (B, H / 4, W / 4, dim)."""
         x = self.conv1(x.contiguous(memory_format=torch.channels_last))
         x = self.conv2(x) + x
-        return self.conv3(x).permute(0, 2, 3, 1).contiguous()
+        widen, narrow = cast(Iterable[ConvLayer], self.conv3)
+        x = pointwise(narrow.conv, widen(x).permute(0, 2, 3, 1))
+        return conv_nhwc(narrow.norm, x).contiguous()
 
 
 class Downsample(nn.Module):
@@ -86,9 +97,20 @@ class Downsample(nn.Module):
             ConvLayer(dim * 8, dim * 2, 1, bias=True, act=False),
         )
 
+    @property
+    def layers(self) -> list[ConvLayer]:
+        """To eight times the channels, to half of the sides, to twice the channels."""
+        return cast(list[ConvLayer], list(self.conv))
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, dim) -> (B, H / 2, W / 2, 2 dim)."""
-        return conv_nhwc(self.conv, x).contiguous()
+        widen, halve, narrow = self.layers
+        if mila_in_chunks.downsample_fits(self, x):
+            x = mila_in_chunks.downsample_in_chunks(self, x)
+        else:
+            x = depthwise(halve.conv, pointwise(widen.conv, x), before='relu', after='relu')
+            x = pointwise(narrow.conv, x)
+        return conv_nhwc(narrow.norm, x).contiguous()
 
 
 class Block(nn.Module):
@@ -116,15 +138,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, table: RotaryTable) -> Tensor:
         """(B, H, W, C) and the table of H x W positions -> (B, H, W, C)."""
-        x = x + conv_nhwc(self.cpe1, x)
-        shortcut = x
-        x = self.norm1(x)
-        gate = F.silu(self.act_proj(x))
-        x = F.silu(conv_nhwc(self.dwc, self.in_proj(x)))
-        x = self.attn(x, table)
-        x = shortcut + self.drop_path(self.out_proj(x * gate))
-        x = x + conv_nhwc(self.cpe2, x)
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        if mila_in_chunks.block_fits(self, x):
+            return mila_in_chunks.block_in_chunks(self, x)
+        x = depthwise(self.cpe1, x, residual=True)
+        y = layer_norm(self.norm1, x)
+        gate = self.act_proj(y)
+        y = depthwise(self.dwc, self.in_proj(y), after='silu')
+        x = x + self.drop_path(self.out_proj(self.attn(y, gate, table)))
+        x = depthwise(self.cpe2, x, residual=True)
+        return x + self.drop_path(self.mlp(layer_norm(self.norm2, x)))
 
 
 class MILA(StagedModel):
@@ -173,6 +195,24 @@ class MILA(StagedModel):
             for i, width in enumerate(widths)
         ]
         super().__init__(stem, stages, widths, 4, in_chans, num_classes, global_pool, drop_rate)
+
+    def fuse(self) -> 'MILA':
+        """Fold what inference need not compute on its own: batch norms into convolutions.
+
+        In place; training and `load_state_dict` need a new model.
+
+        Returns:
+            The model.
+
+        Raises:
+            RuntimeError: the model is in training mode.
+        """
+        if self.training:
+            raise RuntimeError('fuse() is for inference: call eval() first.')
+        for module in self.modules():
+            if isinstance(module, ConvLayer):
+                module.fuse()
+        return self
 
     def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """See StagedModel; released files have one entry per block that the model computes."""

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layout import conv_nhwc
+from .depthwise import depthwise
+from .devices import has_kernels
 from .rotary import RotaryTable, rotate
 
 EPS = 1e-6  # added to the normaliser, per token
@@ -70,8 +71,34 @@ def attention_map(q: Tensor, k: Tensor, table: RotaryTable, num_heads: int) -> T
     return scores / (norm + EPS * h * w)
 
 
+def gated_attention(
+    qk: Tensor, v: Tensor, local: Tensor, gate: Tensor, table: RotaryTable, num_heads: int
+) -> Tensor:
+    """(linear_attention(ELU(q) + 1, ELU(k) + 1, v) + local) * SiLU(gate).
+
+    Args:
+        qk: q and k side by side, (B, H, W, 2 C).
+        v, local, gate: (B, H, W, C).
+        table, num_heads: as for `linear_attention`.
+
+    Returns:
+        (B, H, W, C).
+    """
+    if has_kernels(v):
+        from .kernels.gated_attention import gated_attention as kernel
+
+        return kernel(qk, v, local, gate, *table, num_heads)[0]
+    q, k = qk.chunk(2, dim=-1)
+    # Half precision ends here: ELU + 1 underflows to 0 in fp16 and 0 / 0 follows.
+    with torch.autocast(v.device.type, enabled=False):
+        dtype = torch.promote_types(v.dtype, torch.float32)
+        q, k = F.elu(q.to(dtype)) + 1, F.elu(k.to(dtype)) + 1
+        out = linear_attention(q, k, v.to(dtype), table, num_heads).to(v.dtype)
+    return (out + local) * F.silu(gate)
+
+
 class LinearAttention(nn.Module):
-    """Linear attention over an image: q, k = ELU(x W) + 1, v = x, plus a local term LePE(v).
+    """Gated linear attention over an image: q, k = ELU(x W) + 1, v = x, and a local term LePE(v).
 
     Args:
         dim: channels, a multiple of 4 and of num_heads.
@@ -89,13 +116,6 @@ class LinearAttention(nn.Module):
         self.qk = nn.Linear(dim, 2 * dim)
         self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
 
-    def forward(self, x: Tensor, table: RotaryTable) -> Tensor:
-        """x: (B, H, W, C), table: from `rotary_table(H, W, C)`. Returns (B, H, W, C)."""
-        v = x
-        q, k = self.qk(x).chunk(2, dim=-1)
-        # Half precision ends here: ELU + 1 underflows to 0 in fp16 and 0 / 0 follows.
-        with torch.autocast(x.device.type, enabled=False):
-            dtype = torch.promote_types(x.dtype, torch.float32)
-            q, k = F.elu(q.to(dtype)) + 1, F.elu(k.to(dtype)) + 1
-            out = linear_attention(q, k, v.to(dtype), table, self.num_heads).to(x.dtype)
-        return out + conv_nhwc(self.lepe, v)
+    def forward(self, x: Tensor, gate: Tensor, table: RotaryTable) -> Tensor:
+        """x, gate: (B, H, W, C), table: from `rotary_table(H, W, C)`. Returns (B, H, W, C)."""
+        return gated_attention(self.qk(x), x, depthwise(self.lepe, x), gate, table, self.num_heads)

@@ -4,13 +4,16 @@ Source: Su et al., "RoFormer" (2021), here with one half of the channels for eac
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 RotaryTable = tuple[Tensor, Tensor]  # cosine and sine, each (H, W, C / 2)
+Made = TypeVar('Made', RotaryTable, Tensor)
 
-_TABLES: OrderedDict[tuple, RotaryTable] = OrderedDict()
+_TABLES: OrderedDict[tuple, Any] = OrderedDict()
 _MAX_TABLES = 16  # 4 stages x 4 image sizes, 0.1 GB for MILA-T at 800x1333; oldest leave first
 
 
@@ -31,16 +34,46 @@ def rotary_table(
     Returns:
         (cos, sin), each (height, width, dim / 2).
     """
+    return _cached(_rotary_table, height, width, dim, device, dtype)
+
+
+def rotary_numbers(
+    height: int,
+    width: int,
+    dim: int,
+    device: torch.device | str,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The rotations as complex numbers, whose product with a pair of channels turns it.
+
+    Args:
+        height, width, dim, device: as for `rotary_table`.
+        dtype: of the real and the imaginary part.
+
+    Returns:
+        (height * width, dim / 2).
+    """
+    return _cached(_rotary_numbers, height, width, dim, device, dtype)
+
+
+def _cached(
+    make: Callable[..., Made],
+    height: int,
+    width: int,
+    dim: int,
+    device: torch.device | str,
+    dtype: torch.dtype,
+) -> Made:
     # Do not cache under torch.compile, jit.trace or FakeTensorMode: such tensors are invalid
     # outside the trace.
     traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
     if traced or type(torch.empty(0)) is not Tensor:
-        return _rotary_table(height, width, dim, device, dtype)
-    key = (height, width, dim, torch.device(device), dtype)
+        return make(height, width, dim, device, dtype)
+    key = (make, height, width, dim, torch.device(device), dtype)
     if key not in _TABLES:
         # A table made in inference mode could not serve a later training step.
         with torch.inference_mode(False):
-            _TABLES[key] = _rotary_table(height, width, dim, device, dtype)
+            _TABLES[key] = make(height, width, dim, device, dtype)
         if len(_TABLES) > _MAX_TABLES:
             _TABLES.popitem(last=False)
     _TABLES.move_to_end(key)
@@ -57,6 +90,13 @@ def _rotary_table(
         (rows[:, None].expand(-1, width, -1), cols[None].expand(height, -1, -1)), dim=-1
     )
     return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def _rotary_numbers(
+    height: int, width: int, dim: int, device: torch.device | str, dtype: torch.dtype
+) -> Tensor:
+    cos, sin = _rotary_table(height, width, dim, device, dtype)
+    return torch.complex(cos, sin).flatten(0, 1)
 
 
 def rotate(x: Tensor, table: RotaryTable) -> Tensor:

@@ -47,6 +47,26 @@ def test_models_are_as_their_run_needs_them(monkeypatch):
     assert compiled == [(built[1].module, False)]
 
 
+def test_fused_models_have_no_batch_norm(monkeypatch):
+    """Inference in half precision has weights of that dtype; training folds nothing."""
+    built = []
+    monkeypatch.setattr(
+        measure, 'build_subject', lambda *args: built.append(build_subject(*args)) or built[-1]
+    )
+    for precision, run in (('bf16', 'inference'), ('bf16', 'training')):
+        case = measure.Case('mila_tiny', (32, 32), 2, precision, 'fused', run)
+        (step,) = measure.make_steps([case], True, torch.device('cpu'))
+        step()
+        assert case.error is None
+    norms = [
+        any(isinstance(module, torch.nn.BatchNorm2d) for module in subject.module.modules())
+        for subject in built
+    ]
+    assert norms == [False, True]
+    dtypes = [next(subject.module.parameters()).dtype for subject in built]
+    assert dtypes == [torch.bfloat16, torch.float32]
+
+
 def test_summary():
     case = measure.Case('a', (10, 10), 4, 'fp32', 'eager', 'inference')
     case.seconds, case.work = [1.0, 2.0, 3.0, 4.0, 5.0], 600

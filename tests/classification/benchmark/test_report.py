@@ -75,3 +75,24 @@ def test_no_figure_where_nothing_can_be_shown(result, figures):
 def test_figures_are_written(result, tmp_path):
     report.scaling_figure(tmp_path / 'scaling.png', result)
     assert (tmp_path / 'scaling.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_ratios_to_the_official_order():
+    cases = []
+    for model, precision, seconds in (
+        ('mila_tiny@official', 'fp32', 3.0),
+        ('mila_tiny', 'fp32', 2.0),
+        ('mila_tiny', 'bf16', 1.0),
+    ):
+        case = Case(model, (64, 64), 1, precision, 'eager', 'inference')
+        case.seconds, case.memory = [seconds], 1
+        cases.append(summary(case, dict(fp32=1.0, bf16=1.0)))
+    other = Case('mila_tiny', (32, 32), 1, 'fp32', 'eager', 'inference')
+    other.seconds, other.memory = [1.0], 1
+    cases.append(summary(other, dict(fp32=1.0)))
+    result = dict(
+        machine=dict(device='x', date='y', torch='z'), peak={}, growth=[], cases=cases, dense=False
+    )
+    lines = [line.split('|') for line in report.markdown(result).splitlines() if '|' in line]
+    column = [cell.strip() for cell in lines[0]].index('x official')
+    assert [line[column].strip() for line in lines[2:]] == ['1.00', '1.50', '3.00', '']

@@ -23,6 +23,21 @@ def test_a_timm_model(dense):
     assert 2 * subject.flops((64, 64)) == pytest.approx(subject.flops((64, 128)), rel=0.03)
 
 
+@pytest.mark.parametrize('dense', [False, True])
+def test_the_official_order(dense):
+    subject = build_subject('mila_tiny@official', dense)
+    (images,) = subject.inputs(1, (32, 64), training=False)
+    with torch.no_grad():
+        outputs = subject.infer(images)
+    shapes = [y.shape for y in outputs] if dense else outputs.shape
+    assert shapes == (
+        [(1, 64 * 2**i, 8 // 2**i, 16 // 2**i) for i in range(4)] if dense else (1, 1000)
+    )
+    assert subject.flops((32, 64)) > 0
+    with pytest.raises(UsageError, match='vmamba_tiny is no MILA'):
+        build_subject('vmamba_tiny@official')
+
+
 def test_the_weights_of_a_config_are_not_read(pytestconfig):
     path = pytestconfig.rootpath / 'configs/quickstart/mila-digits_1xb64_digits.py'
     subject = build_subject(str(path))

@@ -84,8 +84,8 @@ def test_attention_rows_sum_to_one_without_rotation():
 def test_tables_made_in_inference_mode_serve_training(tables):
     layer, x = LinearAttention(8, 2), torch.randn(1, 3, 5, 8)
     with torch.inference_mode():
-        layer(x, rotary_table(3, 5, 8, 'cpu'))
-    layer(x, rotary_table(3, 5, 8, 'cpu')).sum().backward()
+        layer(x, x, rotary_table(3, 5, 8, 'cpu'))
+    layer(x, x, rotary_table(3, 5, 8, 'cpu')).sum().backward()
     assert len(tables) == 1
     assert all(p.grad is not None for p in layer.parameters())
 
@@ -94,9 +94,8 @@ def test_fake_tensors_neither_enter_the_cache_nor_meet_it(tables):
     real = rotary_table(3, 5, 8, 'cpu')
     with FakeTensorMode():
         for width in (5, 6):
-            out = LinearAttention(8, 2)(
-                torch.randn(1, 3, width, 8), rotary_table(3, width, 8, 'cpu')
-            )
+            x = torch.randn(1, 3, width, 8)
+            out = LinearAttention(8, 2)(x, x, rotary_table(3, width, 8, 'cpu'))
             assert out.shape == (1, 3, width, 8)
     assert list(tables.values()) == [real]
 
@@ -115,7 +114,7 @@ def test_extreme_features_stay_finite(dtype, bias):
     layer = LinearAttention(8, 2).to(dtype)
     nn.init.constant_(layer.qk.bias, bias)
     x = torch.randn(2, 4, 6, 8, dtype=dtype, requires_grad=True)
-    out = layer(x, rotary_table(4, 6, 8, 'cpu'))
+    out = layer(x, x, rotary_table(4, 6, 8, 'cpu'))
     out.sum().backward()
     assert out.dtype == dtype
     assert out.isfinite().all() and x.grad.isfinite().all()
@@ -131,15 +130,15 @@ def test_attention_is_float32_under_autocast(monkeypatch):
     monkeypatch.setattr(module, 'linear_attention', attention)
     layer, x = LinearAttention(8, 2), torch.randn(2, 4, 6, 8, dtype=torch.bfloat16)
     with torch.autocast('cpu', torch.bfloat16):
-        assert layer(x, rotary_table(4, 6, 8, 'cpu')).dtype == torch.bfloat16
+        assert layer(x, x, rotary_table(4, 6, 8, 'cpu')).dtype == torch.bfloat16
 
 
 def test_half_precision_is_close_to_full():
     torch.manual_seed(0)
     layer, x = LinearAttention(16, 4), torch.randn(2, 7, 9, 16)
     table = rotary_table(7, 9, 16, 'cpu')
-    full = layer(x, table)
+    full = layer(x, x, table)
     for dtype, tolerance in [(torch.float16, 2e-3), (torch.bfloat16, 2e-2)]:
-        half = layer.to(dtype)(x.to(dtype), table).float()
+        half = layer.to(dtype)(x.to(dtype), x.to(dtype), table).float()
         assert (half - full).norm() < tolerance * full.norm()
         layer.float()

@@ -75,4 +75,4 @@ def test_the_cache_is_bounded_and_drops_what_was_used_longest_ago(tables, monkey
         rotary_table(1, width, 8, 'cpu')
         assert rotary_table(1, 1, 8, 'cpu') is first  # used all the time: it stays
         assert len(tables) <= 3
-    assert [key[1] for key in tables] == [7, 8, 1]
+    assert [width for _, _, width, *_ in tables] == [7, 8, 1]

@@ -1,0 +1,40 @@
+"""When operators of our own may stand in for PyTorch's modules."""
+
+import importlib.util
+
+import torch
+from torch import Tensor, nn
+
+_HAS_TRITON = importlib.util.find_spec('triton') is not None
+_KERNEL_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_PLAIN_MODULES = (nn.Conv2d, nn.Linear, nn.LayerNorm)
+
+
+def has_kernels(x: Tensor) -> bool:
+    """Whether the operators written in Triton compute on x: on CUDA, below double precision."""
+    return x.is_cuda and _HAS_TRITON and x.dtype in _KERNEL_DTYPES
+
+
+def is_plain(*modules: nn.Module) -> bool:
+    """Whether nothing but their weights matters of these convolutions, linear layers and norms.
+
+    An adapter in a layer's place, a parametrisation or a hook must have its effect: such modules
+    are called, not read.
+    """
+    return all(
+        type(module) in _PLAIN_MODULES
+        and not (module._forward_hooks or module._forward_pre_hooks)
+        and not (module._backward_hooks or module._backward_pre_hooks)
+        for module in modules
+    )
+
+
+def computes_now(x: Tensor) -> bool:
+    """Whether x is a tensor with data on a CPU that nobody differentiates, traces or compiles."""
+    return (
+        type(x) is Tensor
+        and x.device.type == 'cpu'
+        and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )

@@ -1,0 +1,39 @@
+"""Kernels run on a GPU where there is one, else in Triton's interpreter: see tests/conftest.py."""
+
+import pytest
+import torch
+
+pytest.importorskip('triton', reason='Triton has no package for this system')
+
+
+@pytest.fixture
+def device():
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+@pytest.fixture
+def close():
+    """A function: results of a kernel equal those of a reference, outputs and gradients.
+
+    `kernel` and `reference` take the tensors; the reference gets them in double precision.
+    """
+
+    def check(kernel, reference, inputs, tolerance):
+        torch.manual_seed(1)
+        inputs = [x.detach().requires_grad_() for x in inputs]
+        exact = [x.detach().double().requires_grad_() for x in inputs]
+        out, expected = kernel(*inputs), reference(*exact)
+        assert out.dtype == inputs[0].dtype and out.shape == expected.shape
+        grad = torch.randn_like(out)
+        pairs = [(out, expected)]
+        pairs += zip(
+            torch.autograd.grad(out, inputs, grad),
+            torch.autograd.grad(expected, exact, grad.double()),
+            strict=True,
+        )
+        for ours, right in pairs:
+            error = (ours.double() - right).norm()
+            # A gradient that is 0 in exact arithmetic is compared with the others' size.
+            assert error <= tolerance * max(right.norm(), 1), error / right.norm()
+
+    return check

@@ -15,6 +15,8 @@ from timm.layers import DropPath, Mlp
 from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
 
+from .ops.devices import is_plain
+from .ops.image_scan import ORDERS, image_scan
 from .ops.layout import conv_nhwc, to_image, to_sequence
 from .ops.scan import init_delta, inverse_softplus
 from .ops.selective_scan import selective_scan
@@ -27,9 +29,6 @@ VMAMBA_ARCHS: dict[str, dict[str, Any]] = {
     'small': dict(embed_dim=96, depths=(2, 2, 15, 2), ssm_ratio=2.0),
     'base': dict(embed_dim=128, depths=(2, 2, 15, 2), ssm_ratio=2.0),
 }
-
-# The released weights are stacked in this order.
-ORDERS = ('row', 'column', 'row_back', 'column_back')
 
 
 class LinearPerOrder(nn.Linear):
@@ -80,24 +79,45 @@ class SelectiveScan2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, dim) to the same."""
-        height, width = x.shape[1:3]
         x = F.silu(conv_nhwc(self.conv2d, self.in_proj(x)))
-        params = self.x_proj(x).unflatten(-1, (len(ORDERS), -1)).unbind(-2)
-        x = torch.stack([to_sequence(x, order) for order in ORDERS], dim=1)
-        params = torch.stack([to_sequence(*p) for p in zip(params, ORDERS, strict=True)], dim=1)
-        r, B, C = params.split((self.rank, 1, 1), dim=-1)  # (B, orders, N, rank or 1)
-        ways = self._scan(x, self.dt_projs(r), B, C).unbind(1)
-        y: Any = sum(to_image(*p, height, width) for p in zip(ways, ORDERS, strict=True))
+        params = self.x_proj(x).unflatten(-1, (len(ORDERS), -1))  # (B, H, W, orders, rank + 2)
+        on_cpu = x.device.type == 'cpu' and is_plain(self.dt_projs, kinds=(LinearPerOrder,))
+        y = (self._scan_image if on_cpu else self._scan_sequences)(x, params)
         return self.out_proj(self.out_norm(y.to(x.dtype)))
 
-    def _scan(self, x: Tensor, delta: Tensor, B: Tensor, C: Tensor) -> Tensor:
-        """selective_scan with the learned A, D and b; half precision would lose a long memory."""
+    def _scan_image(self, x: Tensor, params: Tensor) -> Tensor:
+        """The sum of the orders' y by chunks that stay in the cache."""
         with torch.autocast(x.device.type, enabled=False):
-            dtype = torch.promote_types(x.dtype, torch.float32)
-            x, delta, B, C = (t.to(dtype) for t in (x, delta, B, C))
-            A = -self.A_logs.to(dtype).exp().view_as(self.dt_projs_bias)
-            D = self.Ds.to(dtype).view_as(self.dt_projs_bias)
-            return selective_scan(x, delta + self.dt_projs_bias.to(dtype)[:, None], A, B, C, D)
+            weight = self.dt_projs.weight.unflatten(0, (len(ORDERS), -1))
+            tensors = (x, params, weight, self.dt_projs_bias)
+            x, params, weight, bias = (t.to(self._wide(x)) for t in tensors)
+            return image_scan(x, params, weight, bias, *self._rates_and_shortcuts(x.dtype))
+
+    def _scan_sequences(self, x: Tensor, params: Tensor) -> Tensor:
+        """The same with a sequence per order, all scanned at the same time."""
+        height, width = x.shape[1:3]
+        ways = zip(params.unbind(-2), ORDERS, strict=True)
+        params = torch.stack([to_sequence(*p) for p in ways], dim=1)
+        x = torch.stack([to_sequence(x, order) for order in ORDERS], dim=1)
+        r, B, C = params.split((self.rank, 1, 1), dim=-1)  # (B, orders, N, rank or 1)
+        delta = self.dt_projs(r)
+        with torch.autocast(x.device.type, enabled=False):
+            tensors = (x, delta, B, C, self.dt_projs_bias)
+            x, delta, B, C, bias = (t.to(self._wide(x)) for t in tensors)
+            A, D = self._rates_and_shortcuts(x.dtype)
+            ys = selective_scan(x, delta + bias[:, None], A, B, C, D).unbind(1)
+        y: Any = sum(to_image(*p, height, width) for p in zip(ys, ORDERS, strict=True))
+        return y
+
+    @staticmethod
+    def _wide(x: Tensor) -> torch.dtype:
+        """The scan's type: half precision would lose a long memory."""
+        return torch.promote_types(x.dtype, torch.float32)
+
+    def _rates_and_shortcuts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """A and D, (orders, channels)."""
+        A = -self.A_logs.to(dtype).exp().view_as(self.dt_projs_bias)
+        return A, self.Ds.to(dtype).view_as(self.dt_projs_bias)
 
 
 class Block(nn.Module):

@@ -1,5 +1,6 @@
 """A map of classes: the class of each pixel of an image."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ from PIL import Image
 
 from ..visualization.drawing import Canvas, draw_label, text_size
 from .result import Result
+
+_COUNTED = 2**16  # pixels at one time, which stay in the cache
 
 
 @dataclass
@@ -29,8 +32,11 @@ class ClassMap(Result):
         return {self.names[label]: int(counts[label]) for label in self.present()}
 
     def _counts(self) -> np.ndarray:
-        known = self.map[(self.map >= 0) & (self.map < len(self.names))]
-        return np.bincount(known, minlength=len(self.names))
+        counts = np.zeros(len(self.names), int)
+        for part in np.array_split(self.map, math.ceil(self.map.size / _COUNTED) or 1):
+            known = part[(part >= 0) & (part < len(counts))]
+            counts += np.bincount(known, minlength=len(counts))
+        return counts
 
     def draw(self, score_thr: float = 0.3) -> Image.Image:
         """The map, whatever `score_thr`, with a name on the largest part of each class."""

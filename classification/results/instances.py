@@ -95,7 +95,7 @@ class Instances(Result):
 
     def to_coco(self, image_id: int = 1, first_id: int = 1) -> list[dict[str, Any]]:
         """As annotations in COCO's format; category ids are positions in `names`, from 1."""
-        annotations = []
+        annotations, size = [], self.image.shape[:2]
         for i in range(len(self)):
             x1, y1, x2, y2 = map(float, self.boxes[i])
             annotation: dict[str, Any] = {
@@ -111,7 +111,7 @@ class Instances(Result):
             if self.cut_masks is not None:
                 mask = self.cut_masks[i]
                 annotation['area'] = int(mask.part.sum())
-                annotation['segmentation'] = encode_rle(mask.whole(self.image.shape[:2]))
+                annotation['segmentation'] = encode_rle(mask.part, mask.corner, size)
             annotations.append(annotation)
         return annotations
 

@@ -5,7 +5,7 @@ moved to where it is wholly inside. Each kind of result draws itself with these.
 Pillow are needed.
 
 Why not a library's: for 20 instances with masks on 1280x800 pixels (one CPU thread, November 2026)
-this takes 0.17 s and mmdet's visualizer 2.0 s; torchvision's functions take 0.13 s, but they
+this takes 11 ms, torchvision's functions 101 ms and mmdet's visualizer 287 ms; torchvision's
 neither outline masks nor keep labels inside, and none of them draws classifications.
 """
 
@@ -45,7 +45,6 @@ class Canvas:
 
     Attributes:
         scale: pixels of the canvas per pixel of the image.
-        pixels: (scale * H, scale * W, 3) uint8.
     """
 
     def __init__(self, image: np.ndarray):
@@ -58,7 +57,9 @@ class Canvas:
             self._repeat * math.ceil(width / self._step),
             self._repeat * math.ceil(height / self._step),
         )
-        self.pixels = np.array(Image.fromarray(image).resize(size))
+        picture = Image.fromarray(image)
+        # Pillow paints in place; numpy would need a new map of the whole image at every step.
+        self._picture = picture if picture.size == size else picture.resize(size)
 
     def paint(self, mask: np.ndarray, colour: Colour, corner: tuple[int, int] = (0, 0)) -> None:
         """Tint the pixels of a mask, and outline them.
@@ -71,18 +72,24 @@ class Canvas:
         step, repeat = self._step, self._repeat
         x, y = (math.ceil(value / step) for value in corner)
         mask = mask[y * step - corner[1] :: step, x * step - corner[0] :: step]
-        mask = mask.repeat(repeat, axis=0).repeat(repeat, axis=1)
-        x, y, paint = x * repeat, y * repeat, np.array(colour, np.uint8)
-        part = self.pixels[y : y + mask.shape[0], x : x + mask.shape[1]]
-        part[mask] = _mean(part[mask], paint)
-        part[mask & ~erode(mask)] = paint
+        mask = _enlarge(mask, repeat)
+        if not mask.size:
+            return
+        x, y = x * repeat, y * repeat
+        box = x, y, x + mask.shape[1], y + mask.shape[0]
+        means = [(value + part) // 2 for part in colour for value in range(256)]
+        self._picture.paste(self._picture.crop(box).point(means), box, Image.fromarray(mask))
+        self._picture.paste(tuple(colour), box, Image.fromarray(mask & ~erode(mask)))
 
     def paint_map(self, labels: np.ndarray, palette: Sequence[Colour]) -> None:
         """Paint all classes of a map (H, W) as `paint` would each; labels beyond are left out."""
         labels = labels[:: self._step, :: self._step]
-        labels = np.where((labels < 0) | (labels >= len(palette)), len(palette), labels)
-        labels = labels.astype(np.min_scalar_type(len(palette)))
-        labels = labels.repeat(self._repeat, axis=0).repeat(self._repeat, axis=1)
+        small = np.empty(labels.shape, np.min_scalar_type(len(palette)))
+        # Read as unsigned, negative labels are beyond the palette too.
+        unsigned = labels.view(f'u{labels.itemsize}')
+        beyond = min(len(palette), np.iinfo(unsigned.dtype).max)
+        labels = np.minimum(unsigned, beyond, out=small, casting='unsafe')
+        labels = _enlarge(labels, self._repeat)
         padded = np.pad(labels, 1, mode='edge')
         low, high = (
             extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
@@ -90,20 +97,25 @@ class Canvas:
         )
         low = np.minimum(np.minimum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
         high = np.maximum(np.maximum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
-        painted, edge = labels < len(palette), low != high
-        colours = np.array([*palette, (0, 0, 0)], np.uint8)[labels]
-        mean = _mean(self.pixels, colours)
-        np.copyto(mean, colours, where=edge[..., None])
-        np.copyto(self.pixels, mean, where=painted[..., None])
+        bands = np.array([*palette, (0, 0, 0)], np.uint8).T
+        colours = Image.merge('RGB', [Image.fromarray(band[labels]) for band in bands])
+        painted = Image.fromarray(labels < len(palette))
+        self._picture.paste(Image.blend(self._picture, colours, 0.5), mask=painted)
+        edge = Image.fromarray((low != high) & (labels < len(palette)))
+        self._picture.paste(colours, mask=edge)
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(scale * H, scale * W, 3) uint8, a copy."""
+        return np.array(self._picture)
 
     def to_picture(self) -> Image.Image:
-        """As a PIL image, to draw lines and text on."""
-        return Image.fromarray(self.pixels)
+        """The canvas itself as a PIL image, to draw lines and text on."""
+        return self._picture
 
 
-def _mean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of two arrays of bytes, rounded down, without leaving 8 bits."""
-    return (one & other) + ((one ^ other) >> 1)
+def _enlarge(part: np.ndarray, repeat: int) -> np.ndarray:
+    return part if repeat == 1 else part.repeat(repeat, axis=0).repeat(repeat, axis=1)
 
 
 def erode(mask: np.ndarray) -> np.ndarray:

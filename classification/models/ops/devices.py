@@ -15,14 +15,14 @@ def has_kernels(x: Tensor) -> bool:
     return x.is_cuda and _HAS_TRITON and x.dtype in _KERNEL_DTYPES
 
 
-def is_plain(*modules: nn.Module) -> bool:
-    """Whether nothing but their weights matters of these convolutions, linear layers and norms.
+def is_plain(*modules: nn.Module, kinds: tuple[type, ...] = _PLAIN_MODULES) -> bool:
+    """Whether nothing but their weights matters of these modules, each of one of the kinds.
 
-    An adapter in a layer's place, a parametrisation or a hook must have its effect: such modules
-    are called, not read.
+    The usual kinds are convolutions, linear layers and layer norms. An adapter in a layer's place,
+    a parametrisation or a hook must have its effect: such modules are called, not read.
     """
     return all(
-        type(module) in _PLAIN_MODULES
+        type(module) in kinds
         and not (module._forward_hooks or module._forward_pre_hooks)
         and not (module._backward_hooks or module._backward_pre_hooks)
         for module in modules

@@ -80,6 +80,17 @@ def test_run_lengths_are_pycocotools(seed):
     assert encode_rle(mask) == {'size': list(mask.shape), 'counts': expected['counts'].decode()}
 
 
+@pytest.mark.parametrize('share', [0.2, 0.5, 0.9, 1])
+def test_run_lengths_of_a_part_are_those_of_the_whole_mask(share):
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        height, width = size = tuple(random.integers(0, 7, 2).tolist())
+        h, w = random.integers(0, height + 1), random.integers(0, width + 1)
+        x, y = random.integers(0, width - w + 1), random.integers(0, height - h + 1)
+        mask = Mask(random.random((h, w)) < share, (int(x), int(y)))
+        assert encode_rle(mask.part, mask.corner, size) == encode_rle(mask.whole(size))
+
+
 @pytest.mark.parametrize('seed', range(20))
 def test_a_mask_keeps_its_pixels(seed):
     random = np.random.default_rng(seed)

@@ -81,3 +81,41 @@ def test_a_map_is_painted_as_its_masks_are(longest, monkeypatch):
     for label, colour in enumerate(palette):
         one_by_one.paint(labels == label, colour)
     assert (whole.pixels == one_by_one.pixels).all()
+
+
+@pytest.mark.parametrize('size', [(340, 330), (30, 40), (1, 1)], ids=str)
+def test_a_mask_is_half_its_colour_and_outlined(size):
+    """To the bit: means are rounded down, and nothing beside the mask changes."""
+    random = np.random.default_rng(0)
+    canvas = drawing.Canvas(random.integers(0, 256, (*size, 3), dtype=np.uint8))
+    before, colour = canvas.pixels.astype(int), (255, 7, 130)
+    mask = random.random(size) < 0.7
+    canvas.paint(mask, colour)
+    mask = mask.repeat(canvas.scale, 0).repeat(canvas.scale, 1)
+    expected = np.where(mask[..., None], (before + colour) // 2, before)
+    expected[mask & ~drawing.erode(mask)] = colour
+    assert (canvas.pixels == expected).all()
+
+
+def test_an_empty_mask_paints_nothing(image):
+    canvas = drawing.Canvas(image)
+    before = canvas.pixels
+    canvas.paint(np.zeros((0, 5), bool), (1, 2, 3), (4, 4))
+    assert (canvas.pixels == before).all()
+
+
+@pytest.mark.parametrize('count', [1, 3, 300])
+@pytest.mark.parametrize('dtype', [np.uint8, np.int16, np.uint16, np.int64])
+def test_labels_of_any_type_are_painted_as_their_masks_are(dtype, count):
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    labels = np.kron(random.integers(0, min(count + 2, 256), (6, 8)), np.ones((5, 5), int))
+    labels = labels.astype(dtype)
+    if np.issubdtype(dtype, np.signedinteger):
+        labels[:9, :9] = -1
+    palette = [tuple(colour) for colour in random.integers(0, 256, (count, 3)).tolist()]
+    whole, one_by_one = drawing.Canvas(image), drawing.Canvas(image)
+    whole.paint_map(labels, palette)
+    for label in range(count):
+        one_by_one.paint(labels == label, palette[label])
+    assert (whole.pixels == one_by_one.pixels).all()

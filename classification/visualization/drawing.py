@@ -148,7 +148,7 @@ def text_size(picture: Image.Image, text: str) -> tuple[float, float]:
 
 def line_width(picture: Image.Image) -> int:
     """Width in pixels of lines that suit a picture's size."""
-    return max(1, min(picture.size) // 300)
+    return max(2, min(picture.size) // 300)
 
 
 def draw_text(image: np.ndarray, lines: Sequence[str]) -> Image.Image:

@@ -12,7 +12,7 @@ setup: ## set up .venv (about two minutes the first time)
 demo: setup ## run the demonstration
 	.venv/bin/python tools/demo.py
 
-bench: setup ## time MILA beside its official order and its rivals (about ten minutes)
+bench: setup ## time MILA beside its official order and its rivals (about five minutes)
 	.venv/bin/python tools/benchmark.py --goals --rounds 3 --out work_dirs/bench
 
 lint: setup ## check the code's style, format, types and imports

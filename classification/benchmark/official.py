@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..models.mila import MILA, Block
 from ..models.ops.linear_attention import EPS, LinearAttention
+from ..models.ops.rotary import rotary_numbers
 
 
 class OfficialMILA(nn.Module):
@@ -28,7 +29,6 @@ class OfficialMILA(nn.Module):
         super().__init__()
         self.model = model
         self.dense = dense
-        self._turns: dict[tuple, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Images (B, 3, H, W)."""
@@ -40,7 +40,8 @@ class OfficialMILA(nn.Module):
         maps = []
         for i, stage in enumerate(model.layers):
             height, width = x.shape[2:]
-            turns = self._rotations(height, width, x.shape[1], x.device)
+            turns = rotary_numbers(height, width, x.shape[1], x.device)
+            turns = turns.unflatten(0, (height, width))
             x = x.flatten(2).transpose(1, 2)
             for block in stage.blocks:
                 x = _block(block, x, height, width, turns)
@@ -51,23 +52,6 @@ class OfficialMILA(nn.Module):
             if i + 1 < len(model.layers):
                 x = stage.downsample.conv(x)
         return maps
-
-    def _rotations(self, height: int, width: int, channels: int, device: torch.device) -> Tensor:
-        """The rotations, complex (H, W, C / 2), which the official code has as buffers."""
-        key = height, width, channels, device
-        if key not in self._turns:
-            count = channels // 4
-            theta = 10000 ** (-torch.arange(count, device=device) / count)
-            rows, columns = (torch.arange(n, device=device) for n in (height, width))
-            angles = torch.cat(
-                (
-                    (rows[:, None] * theta)[:, None].expand(height, width, count),
-                    (columns[:, None] * theta)[None].expand(height, width, count),
-                ),
-                dim=-1,
-            )
-            self._turns[key] = torch.polar(torch.ones_like(angles), angles)
-        return self._turns[key]
 
 
 def _to_map(x: Tensor, height: int, width: int) -> Tensor:

@@ -28,9 +28,10 @@ from .ops.rotary import rotary_numbers
 if TYPE_CHECKING:
     from .mila import Block, Downsample
 
-# Numbers: in float32 a quarter of a common L2 cache, since an MLP needs four times more.
-CHUNK = 2**16
-WIDE_CHUNK = 2**20  # numbers of the wide rows in a downsampling, a share of the last cache
+# Numbers, of which an MLP's inner width needs four times more: they stay in the caches of one or a
+# few cores, and are work enough for each.
+CHUNK = 2**17
+WIDE_CHUNK = 2**21  # numbers of the wide rows in a downsampling, a share of the last cache
 
 
 def downsample_fits(down: Downsample, x: Tensor) -> bool:

@@ -101,11 +101,7 @@ def test_training_step(model, reference):
     assert gradients.keys() == reference['grads'].keys()
     for name, expected in reference['grads'].items():
         # The gradient of a bias before a batch norm is 0, all but what rounding leaves: 1e-6.
-        scale = expected.abs().max().item()
-        torch.testing.assert_close(
-            gradients[name],
-            expected,
-            rtol=0,
-            atol=1e-4 * scale + 2e-6,
-            msg=lambda m, n=name: f'{n}: {m}',
-        )
+        # A ReLU whose input is 0 up to rounding passes a gradient on or not, which can change a few
+        # weights by more; so tensors are compared as a whole.
+        error, size = (gradients[name] - expected).norm(), expected.norm()
+        assert error <= 1e-4 * size + 2e-6 * expected.numel() ** 0.5, f'{name}: {error / size:.1e}'

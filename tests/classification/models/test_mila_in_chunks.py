@@ -13,7 +13,7 @@ from classification.models.ops.rotary import rotary_table
 from tests.helpers import relative_error
 
 
-@pytest.fixture(params=[40, 1000, 2**16], ids='chunks of {}'.format)
+@pytest.fixture(params=[40, 1000, 2**17], ids='chunks of {}'.format)
 def chunk(request, monkeypatch):
     """Chunks of one token or row, of several, and of all."""
     monkeypatch.setattr(mila_in_chunks, 'CHUNK', request.param)

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +12,17 @@ import torch
 from mmengine.utils import ManagerMixin
 from sklearn.datasets import load_digits
 
-# Without a GPU the kernels run in Triton's interpreter, if it is told so before its first import.
-if not torch.cuda.is_available():
+# Without a GPU the kernels run in Triton's interpreter, if it is told so when Triton and they are
+# imported; the programs that tests start are not to inherit that.
+if not torch.cuda.is_available() and find_spec('triton'):
     os.environ['TRITON_INTERPRET'] = '1'
+    from classification.models.ops.kernels import (  # noqa: F401
+        depthwise,
+        gated_attention,
+        layer_norm,
+    )
+
+    del os.environ['TRITON_INTERPRET']
 
 from classification.datasets.digits import Settings  # noqa: E402
 from classification.datasets.digits_files import write_classification, write_scenes  # noqa: E402

@@ -9,6 +9,12 @@ if find_spec('triton') is None:  # PyTorch for a CPU alone comes without it
     collect_ignore_glob = ['test_*.py']
 
 
+@pytest.fixture(autouse=True)
+def interpreter(monkeypatch):
+    if not torch.cuda.is_available():
+        monkeypatch.setenv('TRITON_INTERPRET', '1')
+
+
 @pytest.fixture
 def device():
     return 'cuda' if torch.cuda.is_available() else 'cpu'

@@ -31,16 +31,13 @@ def depthwise(
     Returns:
         (B, H / stride, W / stride, C), sizes rounded up.
     """
-    if not is_plain(conv):
-        y = ACTIVATIONS[after](conv_nhwc(conv, ACTIVATIONS[before](x)))
-        return x + y if residual else y
-    if has_kernels(x):
+    if has_kernels(x) and is_plain(conv):
         from .kernels.depthwise import depthwise as kernel
 
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         return kernel(x, conv.weight, conv.bias, conv.stride[0], before, after, residual)
-    if residual and _keeps_precision(conv, x):
+    if residual and is_plain(conv) and _keeps_precision(conv, x):
         return _with_identity(conv, x)
     y = ACTIVATIONS[after](conv_nhwc(conv, ACTIVATIONS[before](x)))
     return x + y if residual else y

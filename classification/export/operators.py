@@ -9,7 +9,7 @@ import onnxscript
 from onnxscript import ir
 
 OPSET = 18
-_IR_VERSION = 10  # what runtimes of the last years read
+IR_VERSION = 10  # what runtimes of the last years read
 _DTYPES = {
     'uint8': ir.DataType.UINT8,
     'int64': ir.DataType.INT64,
@@ -58,5 +58,5 @@ def build(
     ]
     for name, value in write(Operators(builder), *values).items():
         builder.add_output(value, name)
-    model = ir.to_proto(ir.Model(graph, ir_version=_IR_VERSION))
+    model = ir.to_proto(ir.Model(graph, ir_version=IR_VERSION))
     return onnx.shape_inference.infer_shapes(model)

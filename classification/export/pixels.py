@@ -42,6 +42,19 @@ class Pixels:
     pad_value: float = 0.0
 
 
+def network_size(pixels: Pixels, size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the network's input for images of a size (height, width)."""
+    if pixels.resize is None:
+        height, width = size
+    elif not pixels.keep_ratio:
+        width, height = pixels.resize
+    else:
+        longest, shortest = max(pixels.resize), min(pixels.resize)
+        scale = min(longest / max(size), shortest / min(size))
+        height, width = (int(side * scale + 0.5) for side in size)
+    return tuple(side + -side % pixels.divisor for side in (height, width))
+
+
 def pixels_graph(pixels: Pixels, batch: int | str, size: Sequence[int | str]) -> onnx.ModelProto:
     """Images -> (x, shape, size).
 

@@ -1,0 +1,98 @@
+"""Which detectors can be exported, and how they are described."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from classification.engine.errors import UsageError
+from classification.export.exportable import Exportable, Port
+from classification.export.pipelines import pixels_of_pipeline
+
+from .network import TwoStageDetector
+from .nms import ONNX_OPERATORS
+
+
+def exportable(detector: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Exportable:
+    """A Faster R-CNN or Mask R-CNN with what is around it.
+
+    Args:
+        detector: mmdet's, in evaluation mode.
+        steps: configs of the transforms of testing.
+
+    Raises:
+        UsageError: a part of the detector or a step has no form that can be exported.
+    """
+    if reason := refusal(detector):
+        raise UsageError(
+            f'This detector cannot be exported, for {reason}: the detectors that can are Faster '
+            'R-CNN and Mask R-CNN with an FPN as mmdet configures them.'
+        )
+    preprocessor: Any = detector.data_preprocessor
+    divisor = preprocessor.pad_size_divisor
+    outputs = _outputs(detector)
+    return Exportable(
+        task='detection',
+        network=TwoStageDetector(detector),
+        network_outputs=outputs,
+        outputs=outputs,
+        pixels=pixels_of_pipeline(steps, preprocessor, divisor),
+        takes_sizes=True,
+        multiple=divisor,
+        operators=ONNX_OPERATORS,
+    )
+
+
+def _outputs(detector: Any) -> list[Port]:
+    most = detector.roi_head.test_cfg.max_per_img
+    ports = [
+        Port(
+            'boxes',
+            ['detections', 4],
+            'float32',
+            'left, top, right and bottom in pixels of the image as given; the detections of the '
+            f'images follow each other, at most {most} of each, by falling score',
+        ),
+        Port('labels', ['detections'], 'int64', 'positions in mila.classes, from 0'),
+        Port('scores', ['detections'], 'float32', 'confidence, 0 to 1'),
+    ]
+    if detector.roi_head.with_mask:
+        heads = detector.roi_head
+        extractor = (
+            heads.bbox_roi_extractor if heads.share_roi_extractor else (heads.mask_roi_extractor)
+        )
+        side = extractor.roi_layers[0].output_size[0] * (heads.mask_head.scale_factor or 1)
+        meaning = 'probability that a pixel of the box, divided evenly, is of the object'
+        ports.append(Port('masks', ['detections', side, side], 'float32', meaning))
+    ports.append(Port('counts', ['batch'], 'int64', 'number of detections of each image'))
+    return ports
+
+
+def refusal(detector: Any) -> str | None:
+    """Why a detector cannot be exported; None where it can."""
+    expected = [
+        (detector, {'FasterRCNN', 'MaskRCNN'}),
+        (getattr(detector, 'rpn_head', None), {'RPNHead'}),
+        (getattr(detector, 'roi_head', None), {'StandardRoIHead'}),
+    ]
+    for part, names in expected:
+        if type(part).__name__ not in names:
+            return f'it has a {type(part).__name__}, not {" or ".join(sorted(names))}'
+    heads = detector.roi_head
+    extractors = [heads.bbox_roi_extractor]
+    if heads.with_mask:
+        extractors.append(heads.mask_roi_extractor)
+        if type(heads.mask_head).__name__ != 'FCNMaskHead':
+            return f'its mask head is a {type(heads.mask_head).__name__}'
+    if any(type(extractor).__name__ != 'SingleRoIExtractor' for extractor in extractors):
+        return 'its RoI features are not of a SingleRoIExtractor'
+    for head in (detector.rpn_head, heads.bbox_head):
+        if type(head.bbox_coder).__name__ != 'DeltaXYWHBBoxCoder' or head.bbox_coder.add_ctr_clamp:
+            return 'its boxes are not coded by a plain DeltaXYWHBBoxCoder'
+    for settings in (detector.rpn_head.test_cfg, heads.test_cfg):
+        nms = settings.nms
+        if nms.get('type', 'nms') != 'nms' or nms.get('class_agnostic', False):
+            return f'its NMS is {dict(nms)}'
+    if heads.bbox_head.custom_cls_channels:
+        return 'its box head scores in its own way'
+    return None

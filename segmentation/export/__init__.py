@@ -1,0 +1,1 @@
+"""Segmentors of mmseg as one traceable network."""

@@ -6,7 +6,6 @@ from pathlib import Path, PurePath
 
 from ...engine.images import IMAGE_SUFFIXES
 
-
 # Names of folders and lists that say which split their files are of.
 SPLIT_NAMES = {
     **dict.fromkeys(('train', 'training', 'train2017', 'train2014'), 'train'),

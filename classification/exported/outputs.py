@@ -89,10 +89,9 @@ def _instances(
     _expect('labels', labels, (total,))
     _expect('scores', scores, (total,))
     _expect('counts', counts, (len(pictures),))
-    if masks is not None and (
-        masks.ndim != 3 or len(masks) != total or not masks[:1].size >= total
-    ):
-        raise ValueError(f'gives masks of shape {masks.shape} for {total} objects')
+    if masks is not None:
+        if masks.ndim != 3 or len(masks) != total or (total and not masks[0].size):
+            raise ValueError(f'gives masks of shape {masks.shape} for {total} objects')
     if total and not (0 <= labels.min() and labels.max() < len(classes)):
         raise ValueError(f'gives labels beyond the {len(classes)} classes')
     if counts.min() < 0 or counts.max() > total or counts.sum() != total:

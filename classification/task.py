@@ -23,10 +23,9 @@ from .classifier import ImageClassifier
 from .datasets.folder import ImageFolder
 from .datasets.transforms import ReadImage
 from .engine.configs.datasets import leaf_datasets
-from .engine.files.json_lines import JsonLines
-from .engine.files.tables import Table
 from .engine.task import Task
 from .engine.weights.formats import Weights
+from .formats import FORMATS
 from .hooks import AveragedScoreHook
 from .results import Scores
 from .visualization.drawing import Colour, draw_text
@@ -34,41 +33,11 @@ from .visualization.drawing import Colour, draw_text
 _MOST_OPENED = 200_000  # images whose headers are read before a training
 
 
-class BestClasses:
-    """results.json: the best classes of each image; until `finish`, a line each in results.jsonl.
-
-    Args: as `engine.task.ResultsWriter`.
-    """
-
-    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
-        self.lines = JsonLines(out / 'results.jsonl')
-
-    def add(self, file_name: str, name: Path, result: Scores) -> None:
-        """Take the scores of an image."""
-        best = [{'class': name, 'score': round(score, 5)} for name, score in result.best()]
-        self.lines.add({'file_name': file_name, 'best': best})
-
-    def finish(self) -> None:
-        """Put the lines together as one file."""
-        self.lines.replace_by(self.lines)
-
-
-class BestClass(Table):
-    """results.csv: the best class of each image and its score."""
-
-    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
-        super().__init__(out, classes, score_thr)
-        self.columns = ['class', 'score']
-
-    def row(self, result: Scores) -> tuple[str, float]:
-        return result.best(1)[0]
-
-
 class Classification(Task):
     """Classifiers, whose predictions are dicts of `scores` (num_classes,)."""
 
     count_shape = (224, 224)
-    formats = {'json': BestClasses, 'csv': BestClass}
+    formats = FORMATS['classification']
 
     def check_dataset(self, dataset: Mapping[str, Any], cls: type, cfg: Config, split: str) -> None:
         """As Task, of folders of images; those of ImageNet's size are not opened before."""

@@ -7,8 +7,9 @@ import classification  # noqa: F401  first, because it lets mmcv find its operat
 # isort: split
 from mmdet.utils import register_all_modules
 
-from classification.engine.prediction.predictor import Predictor, load_predictor
+from classification.engine.prediction.base import ImagePredictor
 from classification.engine.task import register_task
+from classification.loading import load_model
 
 from . import transforms  # noqa: F401  registered in place of mmcv's
 from .task import Detection
@@ -23,11 +24,11 @@ def load(
     device: str | None = None,
     precision: str = 'fp32',
     tile: int | None = None,
-) -> Predictor:
+) -> ImagePredictor:
     """A trained model, which gives `classification.results.Instances`.
 
     Args:
-        path: a work dir, or a checkpoint beside which its config stands.
-        device, precision, tile: as `Predictor`.
+        path: a work dir, a checkpoint beside which its config stands, or an exported .onnx file.
+        device, precision, tile: as `classification.loading.load_model`.
     """
-    return load_predictor(path, 'mmdet', device=device, precision=precision, tile=tile)
+    return load_model(path, 'mmdet', 'detection', device, precision, tile)

@@ -1,12 +1,10 @@
-"""Detections: from mmdet's samples, and of many images as one file in COCO's format."""
+"""Detections, from mmdet's samples."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from classification.engine.files.json_lines import JsonLines
 from classification.results import Instances, Mask
 from classification.visualization.drawing import Colour
 
@@ -33,43 +31,3 @@ def _array(values: Any) -> np.ndarray:
         return values.to_ndarray()
     tensor = getattr(values, 'tensor', values).cpu()
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()  # numpy lacks bf16
-
-
-class CocoResults:
-    """results.json: images, annotations and categories; pycocotools.coco.COCO reads it.
-
-    Until `finish`, results.jsonl has a line per image.
-
-    Category ids are positions in the classes, from 1. All instances are written, with scores.
-
-    Args: as `engine.task.ResultsWriter`.
-    """
-
-    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
-        self.lines = JsonLines(out / 'results.jsonl')
-        self.categories = [{'id': i, 'name': name} for i, name in enumerate(classes, start=1)]
-        self.annotations = 0
-
-    def add(self, file_name: str, name: Path, result: Instances) -> None:
-        """Take the instances of an image: boxes, scores, and masks where there are any."""
-        height, width = result.image.shape[:2]
-        image_id = len(self.lines) + 1
-        annotations = result.to_coco(image_id, first_id=self.annotations + 1)
-        self.annotations += len(annotations)
-        image = {'id': image_id, 'file_name': file_name, 'height': height, 'width': width}
-        self.lines.add({'image': image, 'annotations': annotations})
-
-    def finish(self) -> None:
-        """Put the lines together as one file."""
-
-        def annotations() -> Iterator[Any]:
-            for line in self.lines:
-                yield from line['annotations']
-
-        self.lines.replace_by(
-            {
-                'images': (line['image'] for line in self.lines),
-                'annotations': annotations(),
-                'categories': self.categories,
-            }
-        )

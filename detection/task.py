@@ -7,14 +7,14 @@ import numpy as np
 from PIL.Image import Image
 
 from classification.engine.task import Task
+from classification.formats import FORMATS
 from classification.results import Instances
 from classification.stand_ins import has_compiled_operators
 from classification.visualization.drawing import Colour, draw_text
 
 from . import checks, counting
 from .analysis.analyst import DetectionAnalyst
-from .formats import Counts, LabelmeFiles, YoloFiles
-from .results import CocoResults, to_instances
+from .results import to_instances
 
 
 class Detection(Task):
@@ -23,7 +23,7 @@ class Detection(Task):
     count_shape = (800, 1280)
     training_forwards = None  # it trains on other proposals than it tests
     image_keys = ('img_path', 'seg_map_path')
-    formats = {'coco': CocoResults, 'yolo': YoloFiles, 'labelme': LabelmeFiles, 'csv': Counts}
+    formats = FORMATS['detection']
     can_merge = True
 
     check_dataset = staticmethod(checks.check_dataset)

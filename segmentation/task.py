@@ -13,13 +13,12 @@ from torch import nn
 
 from classification.engine.configs.heads import class_counts
 from classification.engine.task import Task
+from classification.formats import FORMATS
 from classification.results import ClassMap
 from classification.visualization.drawing import Colour, draw_text
 
 from . import checks
 from .analysis import MapAnalyst
-from .formats import Pixels
-from .results import PaletteMaps
 
 
 class Segmentation(Task):
@@ -27,7 +26,7 @@ class Segmentation(Task):
 
     count_shape = (512, 2048)
     image_keys = ('img_path', 'seg_map_path')
-    formats = {'png': PaletteMaps, 'csv': Pixels}
+    formats = FORMATS['segmentation']
     can_merge = True
 
     check_dataset = staticmethod(checks.check_dataset)

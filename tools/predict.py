@@ -2,127 +2,64 @@
 
     python tools/predict.py WORK_DIR IMAGES… --out DIR
     python tools/predict.py CONFIG CHECKPOINT IMAGES… --out DIR
+    python tools/predict.py MODEL.onnx IMAGES… --out DIR
 
 WORK_DIR is what training leaves, or a checkpoint in it: its config is found beside it, and of the
-checkpoints the best, else the last. What ends in .py is a CONFIG.
-
-IMAGES are files, folders (searched in depth), globs, addresses (http, https), videos, frame by
-frame, and the number of a camera, until Ctrl-C. DIR, a new or empty folder, receives
-
-    overlays/…       each image with its instances, its map of classes, or its five best classes
-    results.json     --format coco, detection: COCO format with file names, boxes, scores and RLE
-                     masks; category ids are positions in `classes`, from 1
-    labels/….txt     --format yolo, detection: to train on again, as the next
-    labelme/….json   --format labelme, detection: to correct in labelme
-    masks/….png      --format png, segmentation: a palette PNG of positions in `classes`, from 0
-    results.json     --format json, classification: the five best classes of each image
-    results.csv      --format csv: instances or pixels per class, or the best class
-
-Sub-folders and names are those of the images; where two would have one name the suffix stays.
-Small images are enlarged in the overlays alone, very large ones reduced. Results are written as
-they come, results.json line by line to results.jsonl until the end. An image that cannot be
-predicted is named at the end, with exit code 1, and costs no other its result.
+checkpoints the best, else the last. What ends in .py is a CONFIG, and what ends in .onnx is a model
+that tools/export.py has written.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
-from mmengine.device import get_device
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
 from classification.engine.configs.loading import load_config
-from classification.engine.errors import DataError, shorten_list
-from classification.engine.prediction.predictor import Predictor, predict_files
-from classification.engine.prediction.sources import find_sources
+from classification.engine.prediction.base import ImagePredictor
+from classification.engine.prediction.command import IMAGES_AND_RESULTS, add_arguments, predict
+from classification.engine.prediction.predictor import Predictor
 from classification.engine.running.trained import find_trained
+from classification.exported.model import is_exported
+from classification.loading import load_model
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = config_parser(__doc__, metavar='WORK_DIR or CONFIG CHECKPOINT')
-    parser.add_argument('images', nargs='+', metavar='IMAGES', help='see above')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR')
-    parser.add_argument(
-        '--format', nargs='+', default=[], metavar='FORMAT', help='see above; default: the first'
+    parser = config_parser(
+        f'{__doc__}\n{IMAGES_AND_RESULTS}', metavar='WORK_DIR, CONFIG CHECKPOINT or MODEL.onnx'
     )
-    parser.add_argument(
-        '--score-thr',
-        type=float,
-        default=0.3,
-        help='least score of an instance in overlays, yolo, labelme and csv (default 0.3); '
-        'results.json has all',
-    )
-    parser.add_argument(
-        '--batch-size', type=int, default=1, help='images of one size are predicted together'
-    )
-    parser.add_argument(
-        '--tile',
-        type=int,
-        metavar='SIDE',
-        help='predict larger images in overlapping tiles of this side in pixels, merged to one',
-    )
-    parser.add_argument('--device', default=get_device(), help='default: %(default)s')
+    add_arguments(parser)
+    parser.add_argument('--device', help='such as cpu or cuda:1; default: a GPU where there is one')
     parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32')
     args = parser.parse_args(argv)
     args.checkpoint = args.images.pop(0) if args.config.endswith('.py') else None
     if not args.images:
         parser.error('after CONFIG come CHECKPOINT and IMAGES')
-    if args.device.startswith('cuda') and not torch.cuda.is_available():
+    args.exported = is_exported(args.config)
+    if args.exported and args.cfg_options:
+        parser.error('an exported model has no config to change by --cfg-options')
+    needs_gpu = not args.exported and (args.device or '').startswith('cuda')
+    if needs_gpu and not torch.cuda.is_available():
         parser.error(f'--device {args.device}: this machine has no GPU that torch can use')
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+
+    def load() -> ImagePredictor:
+        if args.exported:
+            return load_model(
+                args.config, device=args.device, precision=args.precision, tile=args.tile
+            )
+        config, checkpoint = args.config, args.checkpoint
+        if checkpoint is None:
+            config, checkpoint = find_trained(config)
+        cfg = load_config(config, args.cfg_options)
+        return Predictor(cfg, checkpoint, args.device, args.precision, args.tile)
+
     with errors_in_one_sentence():
-        found = find_sources(args.images)
-        if found.skipped:
-            kinds = ', '.join(f'{count} {kind}' for kind, count in sorted(found.skipped.items()))
-            print(f'Other files are left out: {kinds}')
-        if args.checkpoint is None:
-            args.config, args.checkpoint = find_trained(args.config)
-        predictor = Predictor(
-            load_config(args.config, args.cfg_options),
-            args.checkpoint,
-            args.device,
-            args.precision,
-            args.tile,
-        )
-        try:
-            predicted = predict_files(
-                predictor,
-                found.sources,
-                args.out,
-                args.batch_size,
-                args.score_thr,
-                args.format,
-                found.count,
-            )
-        except KeyboardInterrupt:
-            print(f'Interrupted: what was predicted is in {args.out}', file=sys.stderr)
-            sys.exit(130)
-        done, bare, failed = predicted
-        count = done + len(failed)
-        print(f'{done} of {count} images predicted, see {args.out}')
-        if bare:
-            print(
-                f'In {bare} of them nothing has a score of at least {args.score_thr:g}: their '
-                'overlays are bare, --score-thr draws what is less sure.'
-            )
-        if failed:
-            raise DataError(
-                f'{len(failed)} of {count} images could not be predicted: '
-                + shorten_list([_reason(*item) for item in failed.items()])
-            )
-
-
-def _reason(file_name: str, error: Exception) -> str:
-    """An image and what is wrong with it, in a line."""
-    if isinstance(error, DataError):  # which names the file
-        return str(error).rstrip('.')
-    return f'{file_name} ({type(error).__name__}: {" ".join(str(error).split())[:200]})'
+        predict(args, load)
 
 
 if __name__ == '__main__':

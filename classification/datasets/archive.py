@@ -14,9 +14,9 @@ from typing import IO, cast
 
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..engine.errors import DataError
+from ..engine.images import IMAGE_SUFFIXES
 from .folder import label_classes
 
 # A file in an archive: its name in a zip, (offset, size) in bytes in a tar.
@@ -54,7 +54,7 @@ class ImageArchive(BaseDataset):
         depth = min((name.count('/') for name in members), default=0)
         if not depth:
             raise DataError(
-                f'{archive} has no images ({" ".join(IMG_EXTENSIONS)}), or some '
+                f'{archive} has no images ({" ".join(IMAGE_SUFFIXES)}), or some '
                 'outside of folders: expected CLASS/NAME.'
             )
         tops = {name.partition('/')[0] for name in members}
@@ -99,7 +99,7 @@ def list_archive(path: str) -> list[tuple[str, Member]]:
         raise DataError(
             f'{path} is damaged, or no .zip and no uncompressed .tar ({reason}): make it again.'
         ) from None
-    found = [entry for entry in found if entry[0].lower().endswith(IMG_EXTENSIONS)]
+    found = [entry for entry in found if entry[0].lower().endswith(IMAGE_SUFFIXES)]
     for name, _, size in found:
         if size > most:
             raise DataError(

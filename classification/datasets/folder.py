@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..engine.errors import DataError
+from ..engine.images import IMAGE_SUFFIXES
 
 
 @DATASETS.register_module()
@@ -46,7 +46,7 @@ class ImageFolder(BaseDataset):
             paths = sorted(_images(root, root / name), key=os.path.split)
             if not paths:
                 raise DataError(
-                    f'{root / name} holds no image ({" ".join(IMG_EXTENSIONS)}): '
+                    f'{root / name} holds no image ({" ".join(IMAGE_SUFFIXES)}): '
                     'add some or remove the folder.'
                 )
             samples += [dict(img_path=path, gt_label=labels[name]) for path in paths]
@@ -71,7 +71,7 @@ def _images(root: Path, folder: Path) -> Iterator[str]:
                     'two classes: remove it.'
                 )
         for name in files:
-            if name[0] != '.' and name.lower().endswith(IMG_EXTENSIONS):
+            if name[0] != '.' and name.lower().endswith(IMAGE_SUFFIXES):
                 yield os.path.join(at, name)
 
 

@@ -11,10 +11,9 @@ import torch
 from mmengine.config import DictAction
 from mmengine.dist import is_distributed
 
-from .errors import CheckpointError, DataError, Stopped, UsageError, printable
+from .errors import EXPECTED, printable
 from .machine.distributed import first_to_fail
 
-_EXPECTED = (UsageError, DataError, CheckpointError, Stopped)
 # What MMEngine's registries and constructors say about a config's unknown types and arguments.
 _BAD_CONFIG = re.compile(
     r'is not in the \S+ registry|__init__\(\) (got an unexpected keyword|missing \d+ required)'
@@ -31,7 +30,7 @@ def errors_in_one_sentence() -> Iterator[None]:
         yield
         if is_distributed():  # NCCL complains of processes that just leave
             torch.distributed.destroy_process_group()
-    except _EXPECTED as error:
+    except EXPECTED as error:
         _exit(error)
     except (KeyError, TypeError) as error:
         if not _BAD_CONFIG.search(str(error)):

@@ -34,6 +34,9 @@ class Stopped(_Sentence):
     """Training that ended early; the sentence says why, and how to go on."""
 
 
+EXPECTED = (UsageError, DataError, CheckpointError, Stopped)
+
+
 def shorten_list(items: Sequence, count: int = 5) -> str:
     """The first `count` items in one line, for a sentence."""
     return ', '.join(map(str, items[:count])) + (', …' if len(items) > count else '')

@@ -34,6 +34,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 ImageSource = str | os.PathLike | bytes
+# Of the files that folders are searched for: those that torchvision takes.
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 
 
 def read_image(source: ImageSource, name: str | os.PathLike | None = None) -> np.ndarray:

@@ -5,7 +5,6 @@ The engine knows no task: a config's `default_scope` names it, and `task_of` fin
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,29 +15,12 @@ from PIL.Image import Image
 from torch import nn
 
 from ..results import Result
+from ..results.writer import ResultsWriter
 from ..visualization.drawing import Colour
 from ..visualization.page import Section
 from .errors import UsageError
 from .images import read_image
 from .weights.formats import Weights
-
-
-class ResultsWriter(Protocol):
-    """Keeps the predictions of many images in files for programs.
-
-    Args:
-        out: folder of the files.
-        classes: their names.
-        score_thr: instances below it are left out of files that have no scores.
-    """
-
-    def __init__(self, out: Path, classes: Sequence[str], score_thr: float): ...
-
-    def add(self, file_name: str, name: Path, result: Any) -> None:
-        """Take an image's result, which is called `file_name` in files, and `name` as a file."""
-
-    def finish(self) -> None:
-        """Bring the files into their last form; also after an interruption."""
 
 
 class Analyst(Protocol):

@@ -37,6 +37,16 @@ def class_colours(meta: Mapping[str, Any]) -> list[Colour]:
     ]
 
 
+def is_palette(palette: Any) -> bool:
+    """Whether a value out of a file is a list of RGB colours."""
+    return isinstance(palette, (list, tuple)) and all(
+        isinstance(colour, (list, tuple))
+        and len(colour) == 3
+        and all(isinstance(part, int) and 0 <= part < 256 for part in colour)
+        for colour in palette
+    )
+
+
 class Canvas:
     """An image to paint masks on, enlarged by a whole number or reduced by one.
 

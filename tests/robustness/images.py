@@ -26,7 +26,8 @@ from classification.datasets import ReadImage
 from classification.engine.configs.loading import load_config
 from classification.engine.errors import DataError
 from classification.engine.images import read_image, upright_size
-from classification.engine.prediction.predictor import Predictor, predict_files
+from classification.engine.prediction.files import predict_files
+from classification.engine.prediction.predictor import Predictor
 from classification.engine.prediction.sources import find_images
 from tests.helpers import FIXTURES
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
+from ...engine.images import IMAGE_SUFFIXES
 
 # Names of folders and lists that say which split their files are of.
 SPLIT_NAMES = {
@@ -18,7 +18,7 @@ _LEFTOVERS = ('__macosx', 'thumbs.db', 'desktop.ini')
 
 def is_image(path: PurePath) -> bool:
     """Whether a file's suffix is that of an image."""
-    return path.suffix.lower() in IMG_EXTENSIONS
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def files_below(root: Path) -> Iterator[Path]:

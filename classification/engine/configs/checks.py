@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from ..errors import DataError
-from ..machine.distributed import local_rank
+from ..machine.ranks import local_rank
 from ..task import task_of
 from .datasets import dataset_paths, leaf_datasets
 from .heads import class_counts

@@ -1,47 +1,19 @@
-"""What addresses hold: small files as bytes; checkpoints as files, once for each machine."""
+"""Checkpoints by their address, downloaded once for each machine."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 import torch
 from mmengine.dist import barrier
 from tqdm import tqdm
 
-from ..errors import CheckpointError, DataError
-from ..machine.distributed import local_rank
+from ..errors import CheckpointError
+from ..machine.ranks import local_rank
+from .addresses import opened
 from .atomic import atomic
-
-TIMEOUT = 60  # seconds without an answer; Python's own is none
-LARGEST = 1 << 29  # bytes of what is held in memory
-
-
-def is_address(text: str) -> bool:
-    """Whether it is one that can be fetched, not a path."""
-    return text.startswith(('http://', 'https://'))
-
-
-def fetch(url: str) -> bytes:
-    """What an address holds, such as an image.
-
-    Raises:
-        DataError: it cannot be fetched, or is larger than LARGEST.
-    """
-    content = bytearray()
-    try:
-        for block in _blocks(url, progress=False):
-            content += block
-            if len(content) > LARGEST:
-                break
-    except Exception as error:  # the library's are many, and a server can send anything
-        reason = ' '.join(f'{type(error).__name__}: {error}'.split())
-        raise DataError(f'{url} cannot be fetched ({reason}): check the address.') from None
-    if len(content) > LARGEST:
-        raise DataError(f'{url} is larger than {LARGEST >> 20} MB: fetch it by hand.')
-    return bytes(content)
 
 
 def cache() -> Path:
@@ -85,8 +57,7 @@ def download(
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic(path) as file:
-                with file.open('wb') as out:
-                    out.writelines(_blocks(url, progress=True))
+                _save(url, file)
                 check(file)
         except CheckpointError as failure:
             error = CheckpointError(str(failure).replace(str(file), url))
@@ -101,18 +72,9 @@ def download(
         )
 
 
-def _blocks(url: str, progress: bool) -> Iterator[bytes]:
-    request = Request(url, headers={'User-Agent': 'mila-toolkit'})
-    with urlopen(request, timeout=TIMEOUT) as answer:
-        size = answer.headers.get('Content-Length')
-        bar = tqdm(
-            total=None if size is None else int(size),
-            disable=not progress,
-            unit='B',
-            unit_scale=True,
-            unit_divisor=1024,
-        )
-        with bar:
-            while block := answer.read(1 << 17):
+def _save(url: str, path: Path) -> None:
+    with opened(url) as (size, blocks), path.open('wb') as out:
+        with tqdm(total=size, unit='B', unit_scale=True, unit_divisor=1024) as bar:
+            for block in blocks:
+                out.write(block)
                 bar.update(len(block))
-                yield block

@@ -1,4 +1,4 @@
-"""The processes of one run: their ranks, and the model inside its wrappers."""
+"""The processes of one run, and the model inside its wrappers."""
 
 import os
 import signal
@@ -11,15 +11,7 @@ from mmengine.dist import is_distributed
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
-
-def local_rank() -> int:
-    """The rank of this process on its machine, also before the process group exists."""
-    return int(os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', 0)))
-
-
-def global_rank() -> int:
-    """The rank of this process among all of the run, also before the process group exists."""
-    return int(os.environ.get('RANK', 0))
+from .ranks import local_rank
 
 
 def first_to_fail() -> bool:

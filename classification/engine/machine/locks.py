@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .distributed import global_rank
+from .ranks import global_rank
 
 LOCK = '.lock'
 

@@ -1,6 +1,7 @@
 """Where images to predict come from, each with a name for its results.
 
-Files, folders and globs; addresses (http, https); the frames of videos and of a camera.
+Files, folders and globs; addresses (http, https); the frames of videos and of a camera, which
+OpenCV reads.
 """
 
 import glob
@@ -13,13 +14,12 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..errors import UsageError
-from ..files.downloads import fetch, is_address
-from ..images import read_image, to_image
+from ..extras import need
+from ..files.addresses import fetch, is_address
+from ..images import IMAGE_SUFFIXES, read_image, to_image
 
 VIDEO_EXTENSIONS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 
@@ -89,7 +89,7 @@ def find_sources(patterns: Sequence[str]) -> Found:
         for i, address in enumerate(addresses, start=1)
     ]
     opened = [(video, _open_video(video)) for video in videos]
-    counts = [int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) for _, capture in opened]
+    counts = [_count_frames(capture) for _, capture in opened]
     endless = any(count <= 0 for count in counts)
     frames = (frame for video, capture in opened for frame in _frames(video, capture))
     return Found(chain(images, frames), None if endless else len(images) + sum(counts), skipped)
@@ -99,7 +99,13 @@ def _is_video(pattern: str) -> bool:
     return pattern.lower().endswith(VIDEO_EXTENSIONS) and os.path.isfile(pattern)
 
 
-def _open_video(video: str) -> cv2.VideoCapture:
+def _opencv() -> Any:
+    return need('cv2', 'opencv-python-headless', 'Reading a video or a camera')
+
+
+def _open_video(video: str) -> Any:
+    """OpenCV's VideoCapture."""
+    cv2 = _opencv()
     capture = cv2.VideoCapture(int(video) if video.isdecimal() else video)
     if not capture.isOpened():
         what = f'Camera {video}' if video.isdecimal() else f'The video {video}'
@@ -107,7 +113,11 @@ def _open_video(video: str) -> cv2.VideoCapture:
     return capture
 
 
-def _frames(video: str, capture: cv2.VideoCapture) -> Iterator[Source]:
+def _count_frames(capture: Any) -> int:
+    return int(capture.get(_opencv().CAP_PROP_FRAME_COUNT))
+
+
+def _frames(video: str, capture: Any) -> Iterator[Source]:
     """The frames of a video as they come, turned as the file says."""
     folder = Path(f'camera{video}' if video.isdecimal() else Path(video).stem)
     for number in count(1):
@@ -167,9 +177,9 @@ def _match(pattern: str) -> tuple[list[Path], list[Path]]:
         files = [Path(name) for name in glob.glob(pattern, recursive=True) if os.path.isfile(name)]
     else:
         raise UsageError(f'{pattern[:200]} does not exist: check the path.')
-    images = sorted(path for path in files if path.suffix.lower() in IMG_EXTENSIONS)
+    images = sorted(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
-        kinds = ' '.join(IMG_EXTENSIONS)
+        kinds = ' '.join(IMAGE_SUFFIXES)
         raise UsageError(
             f'{pattern} is no image ({kinds}).'
             if os.path.isfile(pattern)

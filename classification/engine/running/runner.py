@@ -24,7 +24,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..errors import UsageError
-from ..machine.distributed import end_with_launcher, local_rank
+from ..machine.distributed import end_with_launcher
+from ..machine.ranks import local_rank
 from .checkpoints import CheckpointedRunner
 from .non_finite import FiniteCheckpoints
 from .samples import PositionedBatchSampler, ReproducibleDataset, SeedIterations

@@ -8,9 +8,9 @@ from mmengine.config import Config
 from ..configs.checks import check_data
 from ..errors import CheckpointError, UsageError
 from ..files.atomic import remove_leftovers
-from ..machine.distributed import global_rank
 from ..machine.faults import machine_faults
 from ..machine.locks import locked
+from ..machine.ranks import global_rank
 from ..task import task_of
 from .runner import Runner
 from .trained import last_checkpoint

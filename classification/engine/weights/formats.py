@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..files.downloads import cached, is_address
+from ..files.addresses import is_address
+from ..files.downloads import cached
 from .file_check import check_file, damaged, unsafe
 from .pickle_check import UnsafePickle
 from .safe_globals import allow_safe_globals, plain

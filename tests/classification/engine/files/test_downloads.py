@@ -1,15 +1,11 @@
-"""engine/files/downloads.py: checkpoints by their address, and what does not fit in memory."""
+"""engine/files/downloads.py: checkpoints by their address."""
 
 import hashlib
-import http.server
-import threading
-import types
 
 import pytest
 from safetensors.torch import save_file
 
-from classification.engine.errors import CheckpointError, DataError
-from classification.engine.files import downloads
+from classification.engine.errors import CheckpointError
 from classification.engine.weights.formats import read_weights
 from tests.checkpoints import (
     OTHER,
@@ -17,38 +13,6 @@ from tests.checkpoints import (
     assert_loads,
     assert_refused,
 )
-
-
-@pytest.fixture
-def site(monkeypatch, tmp_path):
-    """A web site of this process: `site.files` by path, `site.asked` the requests made."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            site.asked.append(self.path)
-            content = site.files.get(self.path)
-            if content is None:
-                return self.send_error(404)
-            self.send_response(200)
-            self.send_header('Content-Length', str(len(content)))
-            self.end_headers()
-            self.wfile.write(content[: site.cut])
-
-        def log_message(self, *args):
-            pass
-
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
-    monkeypatch.setenv('no_proxy', '*')
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    site = types.SimpleNamespace(
-        files={}, asked=[], cut=None, url=f'http://127.0.0.1:{server.server_port}'
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield site
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_addresses_are_downloaded_once(site, save):
@@ -98,11 +62,3 @@ def test_long_addresses(site):
     with pytest.raises(CheckpointError, match='could not be downloaded') as caught:
         read_weights(f'{site.url}/{"x" * 5000}.pth')
     assert len(str(caught.value)) < 2000
-
-
-def test_what_is_held_in_memory_has_a_limit(site, monkeypatch):
-    monkeypatch.setattr(downloads, 'LARGEST', 1 << 20)
-    site.files = {'/fits': bytes(1 << 20), '/larger': bytes((1 << 20) + 1)}
-    assert downloads.fetch(f'{site.url}/fits') == site.files['/fits']
-    with pytest.raises(DataError, match='/larger is larger than 1 MB: fetch it by hand'):
-        downloads.fetch(f'{site.url}/larger')

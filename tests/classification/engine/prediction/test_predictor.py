@@ -20,7 +20,8 @@ from classification.engine.configs.loading import load_config
 from classification.engine.errors import DataError, UsageError
 from classification.engine.images import read_image
 from classification.engine.machine import locks
-from classification.engine.prediction.predictor import Predictor, find_classes, predict_files
+from classification.engine.prediction.files import predict_files
+from classification.engine.prediction.predictor import Predictor, find_classes
 from classification.engine.prediction.sources import Source, find_images
 from classification.engine.weights.formats import read_weights
 from tests.helpers import FIXTURES, LAST
@@ -280,6 +281,6 @@ def test_results_are_on_disk_as_they_come(predictor, here, monkeypatch):
 
 def test_two_at_once_do_not_write_into_one_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, '_lock', lambda file: False)  # as another process has it
-    predictor = SimpleNamespace(task=SimpleNamespace(formats={}))
+    predictor = SimpleNamespace(formats={})
     with pytest.raises(UsageError, match='out is being written by another process'):
         predict_files(predictor, [], tmp_path / 'out')

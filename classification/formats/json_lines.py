@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from .atomic import atomic
+from ..engine.files.atomic import atomic
 
 
 class JsonLines:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from classification.results import ClassMap
+from ..results import ClassMap
 
 
 class PaletteMaps:
     """masks/….png, one per image: of 8 bits with a palette, or of 16 bits for over 256 classes.
 
-    Args: as `engine.task.ResultsWriter`.
+    Args: as `results.writer.ResultsWriter`.
     """
 
     def __init__(self, out: Path, classes: Sequence[str], score_thr: float):

@@ -1,6 +1,5 @@
-"""detection/formats.py: annotations that tools read, and that hold the same objects."""
+"""formats/polygons.py: annotations that tools read, and that hold the same objects."""
 
-import csv
 import json
 
 import numpy as np
@@ -9,8 +8,8 @@ import yaml
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
+from classification.formats.polygons import LabelmeFiles, YoloFiles, polygons
 from classification.results import Instances, Mask
-from detection.formats import Counts, LabelmeFiles, YoloFiles, polygons
 
 NAMES = ['cat', 'dog: large']
 
@@ -93,15 +92,3 @@ def test_labelme_boxes(result, tmp_path):
     LabelmeFiles(tmp_path, NAMES, 0.3).add('x.jpg', tmp_path / 'x', boxes_only(result))
     (first, _) = json.loads((tmp_path / 'x.json').read_text())['shapes']
     assert first['shape_type'] == 'rectangle' and first['points'] == [[10, 5], [50, 36]]
-
-
-def test_counts(result, tmp_path):
-    writer = Counts(tmp_path, NAMES, 0.3)
-    writer.add('a, b.jpg', tmp_path / 'x', result)
-    writer.add('c.jpg', tmp_path / 'y', result.above(1))
-    with (tmp_path / 'results.csv').open() as file:
-        assert list(csv.reader(file)) == [
-            ['image', *NAMES],
-            ['a, b.jpg', '1', '1'],
-            ['c.jpg', '0', '0'],
-        ]

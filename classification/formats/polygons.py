@@ -1,7 +1,7 @@
-"""Detections as files to correct and to train on again: YOLO's, labelme's, and a table of counts.
+"""Detections as files to correct and to train on again, YOLO's and labelme's.
 
-YOLO's and labelme's files are annotations and have no scores: they hold the instances above the
-threshold alone.
+They are annotations and have no scores: they hold the instances above the threshold alone. OpenCV
+finds the outlines of masks.
 """
 
 import json
@@ -10,21 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import yaml
 from PIL import Image
 
-from classification.engine.files.tables import Table
-from classification.results import Instances
-
-
-class Counts(Table):
-    """results.csv: how many instances of each class are above the threshold."""
-
-    def row(self, result: Instances) -> list[int]:
-        counts = result.above(self.score_thr).counts()
-        return [counts.get(name, 0) for name in self.columns]
+from ..engine.extras import need
+from ..results import Instances
 
 
 class YoloFiles:
@@ -32,6 +22,8 @@ class YoloFiles:
 
     def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
         self.out, self.score_thr = out, score_thr
+        _opencv()  # before the first image
+        yaml = need('yaml', 'pyyaml', 'The format yolo')
         names = dict(enumerate(map(str, classes)))
         (out / 'data.yaml').write_text(yaml.safe_dump({'names': names}, sort_keys=False))
 
@@ -62,6 +54,7 @@ class LabelmeFiles:
 
     def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
         self.out, self.score_thr = out / 'labelme', score_thr
+        _opencv()  # before the first image
 
     def add(self, file_name: str, name: Path, result: Instances) -> None:
         """Write the file of an image."""
@@ -109,6 +102,11 @@ def polygons(found: Instances, i: int) -> list[np.ndarray]:
     mask = found.cut_masks[i]
     # Doubled, since OpenCV's outlines run through the middles of the outer pixels.
     fine = np.pad(mask.part, 1).astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    cv2 = _opencv()
     outlines, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     corner = np.array(mask.corner) - 1
     return [(outline[:, 0] + 0.5) / 2 + corner for outline in map(np.asarray, outlines)]
+
+
+def _opencv() -> Any:
+    return need('cv2', 'opencv-python-headless', 'The outline of a mask')

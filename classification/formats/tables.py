@@ -1,15 +1,17 @@
-"""Results of many images as a table that spreadsheets open."""
+"""Results of many images as a table that spreadsheets open: a row per image."""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..results import ClassMap, Instances, Scores
+
 
 class Table:
     """results.csv: a row per image, written as it comes; a subclass says what is in it.
 
-    Args: as `task.ResultsWriter`.
+    Args: as `results.writer.ResultsWriter`.
 
     Attributes:
         columns: names of the columns after the first, which is the image's.
@@ -34,3 +36,30 @@ class Table:
 
     def finish(self) -> None:
         """Do nothing: each row is written as it comes."""
+
+
+class BestClass(Table):
+    """results.csv: the best class of each image and its score."""
+
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
+        super().__init__(out, classes, score_thr)
+        self.columns = ['class', 'score']
+
+    def row(self, result: Scores) -> tuple[str, float]:
+        return result.best(1)[0]
+
+
+class Counts(Table):
+    """results.csv: how many instances of each class are above the threshold."""
+
+    def row(self, result: Instances) -> list[int]:
+        counts = result.above(self.score_thr).counts()
+        return [counts.get(name, 0) for name in self.columns]
+
+
+class Pixels(Table):
+    """results.csv: how many pixels each class has."""
+
+    def row(self, result: ClassMap) -> list[int]:
+        pixels = result.pixels()
+        return [pixels.get(name, 0) for name in self.columns]

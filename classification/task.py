@@ -103,6 +103,12 @@ class Classification(Task):
         lines = [f'truth: {classes[int(sample["target"])]}'] if 'target' in sample else []
         return draw_text(image, lines)
 
+    def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
+        """As Task; see `export.classifiers`."""
+        from .export.classifiers import exportable  # needs the packages of exporting
+
+        return exportable(model, steps)
+
     def analyst(self, runner: Any, score_thr: float = 0.3) -> ClassAnalyst:
         return ClassAnalyst(runner.test_dataloader.dataset)
 

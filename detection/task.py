@@ -1,10 +1,11 @@
 """Detection's answers to the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL.Image import Image
+from torch import nn
 
 from classification.engine.task import Task
 from classification.formats import FORMATS
@@ -55,6 +56,12 @@ class Detection(Task):
         if truth is None:
             return draw_text(image, [])
         return to_instances(image, truth, classes, palette).draw()
+
+    def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
+        """As Task; see `export.exportable`."""
+        from .export.exportable import exportable  # needs the packages of exporting
+
+        return exportable(model, steps)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> DetectionAnalyst:
         return DetectionAnalyst(runner, score_thr)

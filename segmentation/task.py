@@ -1,6 +1,6 @@
 """Segmentation's answers to the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,12 @@ class Segmentation(Task):
             return draw_text(image, [])
         labels = sample.gt_sem_seg.data[0].cpu().numpy()
         return ClassMap(image, classes, palette, labels).draw()
+
+    def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
+        """As Task; see `export.exportable`."""
+        from .export.exportable import exportable  # needs the packages of exporting
+
+        return exportable(model, steps)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> MapAnalyst:
         return MapAnalyst(runner.test_dataloader.dataset)

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..models.mila import MILA
+from ..models.folding import fold
 from .report import growth
 from .sizes import size_text
 from .subjects import REFUSALS, Subject, build_subject
@@ -210,7 +210,7 @@ class _Run:
         self.dtype = DTYPES[case.precision] if subject.casts and not self.training else None
         subject.module.to(device, self.dtype).train(self.training)
         if case.mode != 'eager' and not self.training:
-            fuse(subject.module)
+            fold(subject.module)
         if case.mode == 'compiled':
             subject.compiled_part.compile(dynamic=False)
         # lr=0: the optimiser's step costs its time, but a random loss must not change the weights.
@@ -254,13 +254,6 @@ def _guarded(case: Case, run: _Run) -> Step:
             torch.cuda.empty_cache()
 
     return step
-
-
-def fuse(module: nn.Module) -> None:
-    """Fold every model in `module` that knows how to fold itself."""
-    for model in list(module.modules()):
-        if isinstance(model, MILA):
-            model.fuse()
 
 
 def _move(inputs: Any, device: torch.device, dtype: torch.dtype | None) -> Any:

@@ -143,6 +143,18 @@ class Task:
         """
         raise self._unknown('analyse')
 
+    def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
+        """The model as an `export.exportable.Exportable`.
+
+        Args:
+            model: in evaluation mode.
+            steps: configs of the transforms of testing.
+
+        Raises:
+            UsageError: it cannot be exported; the message says why.
+        """
+        raise self._unknown('export')
+
     def noise_batch(
         self,
         cfg: Config,

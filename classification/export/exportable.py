@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+import onnx
 from onnxscript import ir
 from torch import nn
 
-from .operators import Operators
 from .pixels import Pixels
 
 
@@ -38,6 +39,30 @@ class Finish(NamedTuple):
     inputs: Mapping[str, tuple[str, Sequence[int | str]]]
 
 
+class Logits(NamedTuple):
+    """Where the logits of a map of classes are found.
+
+    Attributes:
+        name: the value in the ONNX graph, (B, K, H, W).
+        of_sample: from what the framework's model gives for an image, (K, H, W).
+    """
+
+    name: str
+    of_sample: Callable[[Any], np.ndarray]
+
+
+class Threshold(NamedTuple):
+    """The score below which a detector leaves objects out, and how it is changed.
+
+    Attributes:
+        of_model: (model, score) -> the score until now.
+        of_onnx: (graph, score).
+    """
+
+    of_model: Callable[[Any, float], float]
+    of_onnx: Callable[[onnx.ModelProto, float], None]
+
+
 @dataclass
 class Exportable:
     """A network and what is around it.
@@ -53,6 +78,8 @@ class Exportable:
         fixed_size: (height, width) of the images that the model was made for, None of any.
         preprocessing: what is left to the caller, see `exported`.
         finish: None where the network's outputs are the model's.
+        logits: of a segmentor, which are compared too.
+        threshold: of a detector: without objects and with the most, equality is seen too.
         operators: translations of operators to ONNX, for torch.onnx.export.
     """
 
@@ -66,4 +93,6 @@ class Exportable:
     fixed_size: tuple[int, int] | None = None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     finish: Finish | None = None
+    logits: Logits | None = None
+    threshold: Threshold | None = None
     operators: Mapping[Any, Callable] = field(default_factory=dict)

@@ -39,7 +39,8 @@ def onnx_model(
     if not bare:
         model = _between(model, exportable, images)
         outputs = exportable.outputs
-    for value, port in zip([*model.graph.input, *model.graph.output], [*inputs, *outputs]):
+    values = [*model.graph.input, *model.graph.output]
+    for value, port in zip(values, [*inputs, *outputs], strict=True):
         _name_sizes(value, port.shape)
     del model.graph.value_info[:]  # names of sizes that the parts invented
     preprocessing = {'caller': True} if bare else dict(exportable.preprocessing)

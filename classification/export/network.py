@@ -27,8 +27,8 @@ def export_program(
     if batch is None:
         changing[0] = Dim('batch', min=1)
     if size is None:
-        changing[2] = multiple * Dim('height', min=1) if multiple > 1 else Dim.AUTO
-        changing[3] = multiple * Dim('width', min=1) if multiple > 1 else Dim.AUTO
+        changing[2] = multiple * Dim('height', min=1) if multiple > 1 else Dim.DYNAMIC
+        changing[3] = multiple * Dim('width', min=1) if multiple > 1 else Dim.DYNAMIC
     inputs, shapes = [x], [changing]
     if exportable.takes_sizes:
         inputs += [torch.tensor([height, width])] * 2

@@ -91,10 +91,19 @@ def _resized_size(op: Operators, given: ir.Value, pixels: Pixels) -> ir.Value:
         return np.int64(pixels.resize[::-1])
     size = op.Cast(given, to=ir.DataType.DOUBLE)
     longest, shortest = max(pixels.resize), min(pixels.resize)
-    by_long = op.Div(np.float64([longest]), op.ReduceMax(size, keepdims=1))
-    by_short = op.Div(np.float64([shortest]), op.ReduceMin(size, keepdims=1))
-    scale = op.Min(by_long, by_short)
+    scale = op.Min(
+        _divide(op, longest, op.ReduceMax(size, keepdims=1)),
+        _divide(op, shortest, op.ReduceMin(size, keepdims=1)),
+    )
     return op.Cast(op.Add(op.Mul(size, scale), np.float64([0.5])), to=ir.DataType.INT64)
+
+
+def _divide(op: Operators, number: float, value: ir.Value) -> ir.Value:
+    """`number` / `value`, in double precision.
+
+    OpenVINO 2026.4 gives the inverse where a constant is divided, so that this one is computed.
+    """
+    return op.Div(op.Add(op.Sub(value, value), np.float64(number)), value)
 
 
 def _resize(op: Operators, images: ir.Value, given: ir.Value, shape: ir.Value) -> ir.Value:
@@ -135,10 +144,8 @@ def _neighbours(
     old = op.Gather(given, np.int64(axis), axis=0)
     new = op.Gather(shape, np.int64(axis), axis=0)
     numbers = op.Cast(op.Range(np.int64(0), new, np.int64(1)), to=ir.DataType.DOUBLE)
-    ratio = op.Div(
-        np.float64(1),
-        op.Div(op.Cast(new, to=ir.DataType.DOUBLE), op.Cast(old, to=ir.DataType.DOUBLE)),
-    )
+    zoom = op.Div(op.Cast(new, to=ir.DataType.DOUBLE), op.Cast(old, to=ir.DataType.DOUBLE))
+    ratio = _divide(op, 1, zoom)
     places = op.Sub(op.Mul(op.Add(numbers, np.float64(0.5)), ratio), np.float64(0.5))
     places = op.Cast(places, to=ir.DataType.FLOAT)
     floor = op.Floor(places)
@@ -159,6 +166,7 @@ def _neighbours(
 def _pad(op: Operators, x: ir.Value, shape: ir.Value, pixels: Pixels) -> ir.Value:
     """`x` (B, 3, h, w) padded to multiples of the divisor."""
     divisor = np.int64([pixels.divisor])
-    missing = op.Mod(op.Neg(shape), divisor)  # ONNX's modulo has the divisor's sign
+    blocks = op.Div(op.Add(shape, np.int64([pixels.divisor - 1])), divisor)
+    missing = op.Sub(op.Mul(blocks, divisor), shape)
     pads = op.Concat(np.zeros(6, np.int64), missing, axis=0)
     return op.Pad(x, pads, np.float32(pixels.pad_value))

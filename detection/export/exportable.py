@@ -6,11 +6,11 @@ from typing import Any
 from torch import nn
 
 from classification.engine.errors import UsageError
-from classification.export.exportable import Exportable, Port
+from classification.export.exportable import Exportable, Port, Threshold
 from classification.export.pipelines import pixels_of_pipeline
 
 from .network import TwoStageDetector
-from .nms import ONNX_OPERATORS
+from .nms import ONNX_OPERATORS, set_score_threshold
 
 
 def exportable(detector: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Exportable:
@@ -39,8 +39,15 @@ def exportable(detector: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Expor
         pixels=pixels_of_pipeline(steps, preprocessor, divisor),
         takes_sizes=True,
         multiple=divisor,
+        threshold=Threshold(_set_threshold, set_score_threshold),
         operators=ONNX_OPERATORS,
     )
+
+
+def _set_threshold(detector: Any, score: float) -> float:
+    settings = detector.roi_head.test_cfg
+    settings.score_thr, before = score, settings.score_thr
+    return before
 
 
 def _outputs(detector: Any) -> list[Port]:

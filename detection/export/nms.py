@@ -4,8 +4,11 @@ In a traced program its result has a size that only the values decide. In ONNX i
 NonMaxSuppression.
 """
 
+import numpy as np
+import onnx
 import torch
 import torchvision
+from onnx import numpy_helper
 from onnxscript import opset18 as op
 from torch import Tensor
 
@@ -74,3 +77,16 @@ ONNX_OPERATORS = {
     torch.ops.mila.nms.default: _onnx_nms,
     torch.ops.torchvision.roi_align.default: _onnx_roi_align,
 }
+
+
+def set_score_threshold(model: onnx.ModelProto, score: float) -> None:
+    """Change, in a detector's graph, the score below which objects are left out.
+
+    Args:
+        model: its last NonMaxSuppression is that of the objects.
+        score: the new one.
+    """
+    last = [node for node in model.graph.node if node.op_type == 'NonMaxSuppression'][-1]
+    name = 'score_threshold'
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(score), name))
+    last.input[4] = name

@@ -8,14 +8,16 @@ from onnxscript import ir
 from torch import Tensor, nn
 
 from classification.engine.errors import UsageError
-from classification.export.exportable import Exportable, Finish, Port
+from classification.export.exportable import Exportable, Finish, Logits, Port
 from classification.export.operators import Operators
 from classification.export.pipelines import pixels_of_pipeline
 
 from .pooling import with_matrix_pools
 
+_LOGITS = 'logits_of_pixels'
 
-class Logits(nn.Module):
+
+class HeadLogits(nn.Module):
     """An EncoderDecoder's backbone and head.
 
     Args:
@@ -55,7 +57,7 @@ def exportable(segmentor: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Expo
     )
     return Exportable(
         task='segmentation',
-        network=Logits(segmentor),
+        network=HeadLogits(segmentor),
         network_outputs=[logits],
         outputs=[
             Port(
@@ -74,6 +76,7 @@ def exportable(segmentor: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Expo
                 'size': ('int64', [2]),
             },
         ),
+        logits=Logits(f'finish/{_LOGITS}', lambda sample: sample.seg_logits.data.cpu().numpy()),
     )
 
 
@@ -87,6 +90,7 @@ def _best_class(dtype: str, align_corners: bool) -> Any:
             logits = op.Resize(
                 logits, None, None, sizes, mode='linear', coordinate_transformation_mode=places
             )
+        logits.name = _LOGITS
         return {'map': op.Cast(op.ArgMax(logits, axis=1, keepdims=0), to=kind)}
 
     return write

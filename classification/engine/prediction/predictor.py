@@ -74,6 +74,7 @@ class Predictor(ImagePredictor):
     Attributes:
         classes: names of the classes, as training saved them, else as the config has them.
         palette: an RGB colour for each.
+        steps: configs of the transforms that prepare an image.
 
     Raises:
         CheckpointError: the file is not usable or does not fit the model.
@@ -102,7 +103,8 @@ class Predictor(ImagePredictor):
         self.classes, self.palette = find_classes(cfg, weights)
         # The pipeline of testing without annotations.
         steps = leaf_datasets(cfg.test_dataloader.dataset)[0]['pipeline']
-        self._transform = Compose([step for step in steps if 'Annotations' not in step['type']])
+        self.steps = [step for step in steps if 'Annotations' not in step['type']]
+        self._transform = Compose(self.steps)
         collate = cfg.test_dataloader.get('collate_fn')
         self._collate = FUNCTIONS.get(collate['type']) if collate else pseudo_collate
         self._lock = threading.Lock()
@@ -112,8 +114,18 @@ class Predictor(ImagePredictor):
         data = self._transform(dict(img_path=path, picture=picture))
         return Prepared(picture, data, tuple(data['inputs'].shape))
 
-    @torch.no_grad()
     def _predict(self, batch: Sequence[Prepared]) -> list[Result]:
+        return [
+            self.task.result(prepared.picture, sample, self.classes, self.palette)
+            for prepared, sample in zip(batch, self._samples(batch), strict=True)
+        ]
+
+    def samples(self, pictures: Sequence[np.ndarray]) -> list[Any]:
+        """What the framework's model gives for pictures (H, W, 3) uint8, RGB, in one batch."""
+        return self._samples([self._prepare(picture, '') for picture in pictures])
+
+    @torch.no_grad()
+    def _samples(self, batch: Sequence[Prepared]) -> list[Any]:
         data = self._collate([prepared.data for prepared in batch])
         dtype = _PRECISIONS[self.precision]
         device = next(self.model.parameters()).device.type
@@ -121,11 +133,7 @@ class Predictor(ImagePredictor):
             self._lock,  # models keep what depends on the input's size
             torch.autocast(device, dtype, enabled=dtype is not None),
         ):
-            samples = self.model.test_step(data)
-        return [
-            self.task.result(prepared.picture, sample, self.classes, self.palette)
-            for prepared, sample in zip(batch, samples, strict=True)
-        ]
+            return self.model.test_step(data)
 
 
 def find_classes(cfg: Config, weights: Weights) -> tuple[Sequence[str], list[Colour]]:
@@ -137,7 +145,9 @@ def find_classes(cfg: Config, weights: Weights) -> tuple[Sequence[str], list[Col
     meta, source = weights.meta.get('dataset_meta'), weights.source
     if not isinstance(meta, dict) or 'classes' not in meta:
         dataset = leaf_datasets(cfg.test_dataloader.dataset)[0]
-        meta = DATASETS.get(dataset['type'])._load_metainfo(dataset.get('metainfo'))
+        with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
+            cls = registry.get(dataset['type'])
+        meta = cls._load_metainfo(dataset.get('metainfo'))
         source = cfg.filename
     names = meta.get('classes')
     if names is None or names == ():

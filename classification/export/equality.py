@@ -1,0 +1,152 @@
+"""How far the results of an exported model may be from those of the model itself.
+
+Rounding differs between libraries, so that equal models give results that differ by about 1e-6.
+What is allowed is far more than that, and far less than what anyone would see.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..results import ClassMap, Instances, Result, Scores
+
+RELATIVE = 1e-4  # of the largest value of scores, logits or maps
+SCORE = 1e-3  # of an object
+MASK_IOU = 0.999
+BOX_IOU = 0.99  # rounding moves a box by far less; a box beyond it is another one
+
+
+class Unequal(Exception):
+    """The exported model gives something else; the message is the end of a sentence."""
+
+
+@dataclass
+class Differences:
+    """The largest differences seen.
+
+    Attributes:
+        largest: what was compared -> its largest difference.
+        images: how many images were compared.
+        objects: how many objects were compared.
+        fullest: the most objects of an image.
+    """
+
+    largest: dict[str, float] = field(default_factory=dict)
+    images: int = 0
+    objects: int = 0
+    fullest: int = 0
+
+    def see(self, what: str, difference: float, allowed: float) -> None:
+        """Note a difference.
+
+        Raises:
+            Unequal: it is larger than allowed.
+        """
+        self.largest[what] = max(difference, self.largest.get(what, 0.0))
+        if not difference <= allowed:  # NaN is not equal to anything
+            raise Unequal(f'{what} differ by {difference:.2g}, and {allowed:g} is allowed')
+
+    def compare_values(self, what: str, expected: np.ndarray, actual: np.ndarray) -> None:
+        """Compare arrays, relative to the largest expected value."""
+        if expected.shape != actual.shape:
+            raise Unequal(f'{what} have the shape {actual.shape}, not {expected.shape}')
+        scale = float(np.abs(expected).max(initial=1e-12))
+        self.see(what, float(np.abs(expected - actual).max(initial=0.0)) / scale, RELATIVE)
+
+    def compare(
+        self,
+        expected: Result,
+        actual: Result,
+        margin: np.ndarray | None = None,
+        borders: Sequence[float] = (),
+    ) -> None:
+        """Compare the results of an image.
+
+        Args:
+            margin: of a map of classes, (H, W), by how much the best class is better than the
+                next, relative to the largest logit.
+            borders: of objects, the scores below which they are left out.
+        """
+        self.images += 1
+        if isinstance(expected, Scores) and isinstance(actual, Scores):
+            self.compare_values('scores', expected.scores, actual.scores)
+        elif isinstance(expected, ClassMap) and isinstance(actual, ClassMap):
+            self._compare_maps(expected.map, actual.map, margin)
+        elif isinstance(expected, Instances) and isinstance(actual, Instances):
+            self._compare_objects(expected, actual, borders)
+        else:
+            raise Unequal(f'results are {type(actual).__name__}, not {type(expected).__name__}')
+
+    def _compare_maps(
+        self, expected: np.ndarray, actual: np.ndarray, margin: np.ndarray | None
+    ) -> None:
+        if expected.shape != actual.shape:
+            raise Unequal(f'maps have the shape {actual.shape}, not {expected.shape}')
+        other = expected != actual
+        self.see('share of pixels of another class', float(other.mean()), 1.0)
+        if margin is not None and other.any():
+            # Both logits may be off by what is allowed.
+            self.see('logits of pixels of another class', float(margin[other].max()), 2 * RELATIVE)
+
+    def _compare_objects(
+        self, expected: Instances, actual: Instances, borders: Sequence[float]
+    ) -> None:
+        self.objects += len(expected)
+        self.fullest = max(self.fullest, len(expected))
+        left = list(range(len(actual)))
+        for index in range(len(expected)):
+            match = _find(expected, index, actual, left)
+            if match is None:
+                _refuse(expected, index, borders, 'lacks')
+                continue
+            left.remove(match)
+            self._compare_object(expected, index, actual, match)
+        for index in left:
+            _refuse(actual, index, borders, 'adds')
+
+    def _compare_object(
+        self, expected: Instances, index: int, actual: Instances, match: int
+    ) -> None:
+        scores = float(expected.scores[index]), float(actual.scores[match])
+        self.see('scores', abs(scores[0] - scores[1]), SCORE)
+        boxes = expected.boxes[index], actual.boxes[match]
+        self.see('boxes, pixels', float(np.abs(boxes[0] - boxes[1]).max()), np.inf)
+        if expected.cut_masks is None or actual.cut_masks is None:
+            if expected.cut_masks is not actual.cut_masks:
+                raise Unequal('only one of the models gives masks')
+            return
+        size = expected.image.shape[:2]
+        masks = expected.cut_masks[index].whole(size), actual.cut_masks[match].whole(size)
+        union = (masks[0] | masks[1]).sum()
+        overlap = float((masks[0] & masks[1]).sum() / union) if union else 1.0
+        self.see('masks, 1 - IoU', 1 - overlap, 1 - MASK_IOU)
+
+
+def _find(expected: Instances, index: int, actual: Instances, left: Sequence[int]) -> int | None:
+    """The object among those left that is the expected one."""
+    found, best = None, BOX_IOU
+    for candidate in left:
+        same = expected.labels[index] == actual.labels[candidate]
+        near = abs(float(expected.scores[index]) - float(actual.scores[candidate])) <= SCORE
+        if same and near:
+            overlap = _iou(expected.boxes[index], actual.boxes[candidate])
+            if overlap >= best:
+                found, best = candidate, overlap
+    return found
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> float:
+    sides = np.maximum(0, np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]))
+    inside = float(sides.prod())
+    union = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - inside
+    # A box without an area equals itself.
+    return inside / union if union > 0 else float(np.allclose(a, b, atol=1e-3))
+
+
+def _refuse(objects: Instances, index: int, borders: Sequence[float], verb: str) -> None:
+    """Raise Unequal, unless the score is so near a border that rounding decides."""
+    score = float(objects.scores[index])
+    if not any(abs(score - border) <= SCORE for border in borders):
+        name = objects.names[int(objects.labels[index])]
+        raise Unequal(f'it {verb} a {name} with the score {score:.4f}')

@@ -1,0 +1,144 @@
+"""Export a model: make the file, compare, and only then give it its name."""
+
+import copy
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import torch
+from mmengine.config import Config
+
+from ..engine.errors import CheckpointError
+from ..engine.prediction.predictor import Predictor
+from ..models.folding import fold
+from . import backbones
+from .check import check_equality, make_batches
+from .check_network import check_network
+from .equality import Differences, Unequal
+from .exportable import Exportable
+from .model import onnx_model
+from .network import export_program
+from .pictures import find_pictures
+from .quantization import Calibration, quantize
+from .sessions import Session, onnx_session, openvino_session, program_session, to_openvino
+
+_SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml', 'torch-export': '.pt2'}
+
+
+@dataclass
+class Request:
+    """What is wanted.
+
+    Attributes:
+        to: 'onnx', 'openvino' or 'torch-export'.
+        out: the file; its suffix is added where it is missing.
+        size: (height, width) of the images, 'dynamic', or None for what the model is made for.
+        batch: number of images, None for any.
+        bare: the network alone.
+        backbone: the backbone alone.
+        int8: folder of images for calibration, '' for none, None for float32.
+        images: files and folders for the comparison; without any the test dataset's.
+    """
+
+    to: str
+    out: Path
+    size: str | tuple[int, int] | None = None
+    batch: int | None = None
+    bare: bool = False
+    backbone: bool = False
+    int8: str | None = None
+    images: Sequence[str] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file with its suffix."""
+        suffix = _SUFFIXES[self.to]
+        return self.out if self.out.suffix == suffix else self.out.with_name(self.out.name + suffix)
+
+
+def export(cfg: Config, checkpoint: str, request: Request) -> Path:
+    """The path of the exported file, of which it was seen that it gives what the model gives.
+
+    Args:
+        cfg: as `load_config` gives it.
+        checkpoint: path or URL.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit, or the exported model gives something else;
+            then there is no new file.
+        UsageError: the model cannot be exported in this way.
+    """
+    predictor = Predictor(cfg, checkpoint, device='cpu')
+    model = copy.deepcopy(predictor.model)
+    fold(model)
+    if request.backbone:
+        described = backbones.exportable(model)
+    else:
+        described = predictor.task.exportable(model, predictor.steps)
+    size = described.fixed_size if request.size is None else request.size
+    size = None if size == 'dynamic' else size
+    path = request.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export-') as folder:
+        try:
+            seen = _write(Path(folder) / path.name, cfg, predictor, described, request, size)
+        except Unequal as error:
+            raise CheckpointError(
+                f'{path} is not written, for what it gives is not what {checkpoint} gives: '
+                f'{error}; try other images with --images, and report it if it stays.'
+            ) from None
+        for file in Path(folder).iterdir():
+            os.replace(file, path.parent / file.name)
+    for what, difference in seen.largest.items():
+        print(f'largest difference of {what}: {difference:.2g}')
+    print(f'{path}: {path.stat().st_size / 1e6:.1f} MB')
+    return path
+
+
+def _write(
+    path: Path,
+    cfg: Config,
+    predictor: Predictor,
+    described: Exportable,
+    request: Request,
+    size: tuple[int, int] | None,
+) -> Differences:
+    """Write the file, and compare it.
+
+    Raises:
+        Unequal: it gives something else.
+    """
+    batch = request.batch
+    if request.to == 'torch-export':
+        torch.export.save(export_program(described, batch, size), path)
+        names = [port.name for port in described.network_outputs]
+        return check_network(program_session(path, names), described, batch, size)
+    model = onnx_model(described, predictor.classes, predictor.palette, batch, size, request.bare)
+    open_session = onnx_session
+    if request.to == 'openvino':
+        import openvino
+
+        openvino.save_model(to_openvino(model), path, compress_to_fp16=False)
+        open_session = _openvino_session
+    elif request.int8 is not None:
+        calibration = None
+        if request.int8:
+            calibration = Calibration(request.int8, described.preprocessing, size, batch)
+        onnx.save(quantize(model, calibration), path)
+        print('8 bits change the results: measure them with tools/test.py CONFIG FILE.')
+        return Differences()
+    else:
+        onnx.save(model, path)
+    if request.bare:
+        return check_network(open_session(model), described, batch, size)
+    pictures, source = find_pictures(cfg, predictor.task, request.images)
+    print(f'compared on images of {source}')
+    batches = make_batches(pictures, batch, size)
+    return check_equality(model, open_session, predictor, described, batches)
+
+
+def _openvino_session(model: onnx.ModelProto) -> Session:
+    return openvino_session(to_openvino(model))

@@ -141,9 +141,10 @@ def test_tiles_of_a_classifier(exported):
 
 
 @pytest.mark.parametrize('task', TASKS)
-def test_a_graph_of_one_image_at_a_time(task, exported, tmp_path):
+@pytest.mark.parametrize('number', [1, 2, 5])
+def test_a_graph_of_so_many_images(task, number, exported, tmp_path):
     pixels = [picture(tmp_path / 'a.png', seed=seed) for seed in range(3)]
-    results = load(exported(task, [1, 'H', 'W', 3]))(pixels, batch_size=3)
+    results = load(exported(task, [number, 'H', 'W', 3]))(pixels, batch_size=3)
     for result, image in zip(results, pixels, strict=True):
         assert_right(result, image, task)
 
@@ -272,13 +273,18 @@ def test_a_bare_network_predicts_no_images(metadata, exported):
     [
         (['B', 'H', 'W', 4], 'no uint8 .B, H, W, 3'),
         (['B', 'H', 'W', 'C'], 'no uint8 .B, H, W, 3'),
-        ([4, 'H', 'W', 3], '4 images at a time, neither one nor any'),
         (['B', 30, 'W', 3], 'not of the size that is cropped'),
     ],
 )
 def test_inputs_that_are_wrong(shape, reason, exported):
     with pytest.raises(CheckpointError, match=f'm.onnx contradicts itself, .*{reason}'):
         load(exported('classification', shape, metadata={'preprocessing': json.dumps(RIGHT)}))
+
+
+@pytest.mark.parametrize('number', [0, 5000])
+def test_numbers_of_images_that_are_wrong(number, exported):
+    with pytest.raises(CheckpointError, match=f'm.onnx takes {number} images at a time, not 1 to'):
+        load(exported('classification', [number, 'H', 'W', 3]))
 
 
 def outputs_of(*kinds):

@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper, save
+from onnx import TensorProto, checker, helper, numpy_helper
 
 CLASSES = dict(
     classification=['red', 'green', 'blue'],
@@ -78,7 +78,7 @@ def write_model(
     helper.set_model_props(model, texts)
     if change:
         change(model)
-    save(model, path)
+    path.write_bytes(model.SerializeToString())
     return path
 
 

@@ -1,4 +1,24 @@
-"""What an exported file says of itself: its task, classes and what its graph takes and gives."""
+"""What an exported file says of itself: its task, classes and what its graph takes and gives.
+
+Its metadata (metadata_props) are texts:
+
+    mila.version        the form of all this: 1
+    mila.task           classification, detection, segmentation; or backbone
+    mila.classes        JSON: a list of names
+    mila.palette        JSON: an RGB colour for each class, or null
+    mila.preprocessing  JSON: {} where the graph takes an image as it is; of a classifier also the
+                        arguments of `ResizeAndCrop`; {"caller": true} of a bare network
+    mila.inputs, mila.outputs
+                        JSON: a list of {name, shape, dtype, meaning} in the graph's order
+
+The graph takes `images`, uint8 (B, H, W, 3), RGB. It gives, in pixels of these,
+
+    classification      scores (B, K)
+    segmentation        map (B, H, W), integers
+    detection           of all images one after another boxes (D, 4) as x1, y1, x2, y2, labels (D,),
+                        scores (D,) and, of instances, masks (D, h, w), which are probabilities
+                        within the box; counts (B,) says how many are each image's
+"""
 
 import json
 from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 A detector gives a mask as a small square of probabilities that is stretched over the object's box.
 What is computed here is mmdet's `_do_paste_mask` with torch's `grid_sample` on a CPU: in 32 bits,
-in the same order, and with each product and sum rounded once, so that the very same pixels reach
-the threshold.
+in the same order, and with each product and sum rounded once, as processors with fused
+multiply-add do, so that the very same pixels reach the threshold.
 """
 
 from collections.abc import Sequence

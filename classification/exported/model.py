@@ -25,6 +25,7 @@ _TYPES = {
     'tensor(float)': 'float32',
     'tensor(double)': 'float64',
 }
+_LARGEST_BATCH = 1024  # images that a graph may ask for at one time
 _CPU, _GPU = 'CPUExecutionProvider', 'CUDAExecutionProvider'
 
 
@@ -109,8 +110,11 @@ class ExportedModel(ImagePredictor):
         if value.dtype != 'uint8' or len(shape) != 4 or shape[3] != 3:
             raise self._contradiction('its input is no uint8 (B, H, W, 3)')
         batch, *size = [side if isinstance(side, int) else None for side in shape[:3]]
-        if batch not in (None, 1):
-            raise self._contradiction(f'it takes {batch} images at a time, neither one nor any')
+        if batch is not None and not 0 < batch <= _LARGEST_BATCH:
+            raise CheckpointError(
+                f'{self.path} takes {batch} images at a time, not 1 to {_LARGEST_BATCH}: export it '
+                'for fewer, or for any number.'
+            )
         crop = self._preprocessing.crop if self._preprocessing else size
         if any(side not in (None, wanted) for side, wanted in zip(size, crop, strict=True)):
             raise self._contradiction('its images are not of the size that is cropped')
@@ -140,6 +144,9 @@ class ExportedModel(ImagePredictor):
         return results
 
     def _run(self, batch: Sequence[Prepared]) -> list[Result]:
+        given = len(batch)
+        # A graph of so many images is given the last one again.
+        batch = [*batch, *[batch[-1]] * ((self._batch or given) - given)]
         images = np.stack([prepared.data for prepared in batch])
         try:
             values = self._session.run(self._names, {'images': images})
@@ -151,9 +158,10 @@ class ExportedModel(ImagePredictor):
         outputs = dict(zip(self._names, values, strict=True))
         pictures = [prepared.picture for prepared in batch]
         try:
-            return to_results(self.task, outputs, pictures, self.classes, self.palette)
+            results = to_results(self.task, outputs, pictures, self.classes, self.palette)
         except ValueError as error:
             raise CheckpointError(f'{self.path} {error}: export it anew.') from None
+        return results[:given]
 
 
 def _session(file: OnnxFile, device: str | None) -> Any:

@@ -82,15 +82,15 @@ def read_onnx(path: str | os.PathLike) -> OnnxFile:
 
 def _read(path: Path) -> bytes:
     try:
+        state = os.stat(path)
+        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for
+            raise CheckpointError(f'{path} is no file: give one that was exported.')
+        if state.st_size > _LARGEST:
+            raise CheckpointError(
+                f'{path} is larger than {_LARGEST >> 20} MB, which no ONNX file in one piece is: '
+                'give one that was exported.'
+            )
         with path.open('rb') as file:
-            state = os.fstat(file.fileno())
-            if not stat.S_ISREG(state.st_mode):
-                raise CheckpointError(f'{path} is no file: give one that was exported.')
-            if state.st_size > _LARGEST:
-                raise CheckpointError(
-                    f'{path} is larger than {_LARGEST >> 20} MB, which no ONNX file in one piece '
-                    'is: give one that was exported.'
-                )
             return file.read(_LARGEST)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, 'strerror', None) or error

@@ -38,14 +38,19 @@ MASKS = {
 }
 
 
-def reference(mask, box, size):
-    """mmdet's mask on a CPU, where each is pasted alone."""
-    whole = np.zeros(size, bool)
+# Other processors multiply and add in two steps: what is just at the threshold is at their mercy.
+CLOSE = 0 if torch.backends.cpu.get_cpu_capability() in ('AVX2', 'AVX512') else 1e-6
+
+
+def assert_same(pasted, mask, box):
+    """As mmdet pastes a mask on a CPU, where each is pasted alone."""
+    probabilities = np.zeros(SIZE, np.float32)
     values, where = _do_paste_mask(
-        torch.from_numpy(mask)[None, None], torch.from_numpy(box)[None], *size, skip_empty=True
+        torch.from_numpy(mask)[None, None], torch.from_numpy(box)[None], *SIZE, skip_empty=True
     )
-    whole[where] = values[0].numpy() >= 0.5
-    return whole
+    probabilities[where] = values[0].numpy()
+    same = pasted.whole(SIZE) == (probabilities >= 0.5)
+    assert (same | (abs(probabilities - 0.5) < CLOSE)).all()
 
 
 @pytest.mark.parametrize('kind', MASKS)
@@ -54,7 +59,7 @@ def test_masks_are_those_of_mmdet(name, kind):
     mask = MASKS[kind](np.random.default_rng(0)).astype(np.float32)
     box = np.array(BOXES[name], np.float32)
     (pasted,) = paste_masks(mask[None], box[None], SIZE)
-    assert (pasted.whole(SIZE) == reference(mask, box, SIZE)).all()
+    assert_same(pasted, mask, box)
 
 
 @pytest.mark.parametrize('seed', range(20))
@@ -67,7 +72,7 @@ def test_many_boxes(seed):
     boxes = boxes[(boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < SIZE[::-1]).all(axis=1)]
     masks = (random.integers(0, 9, (len(boxes), 28, 28)) / 8).astype(np.float32)
     for pasted, mask, box in zip(paste_masks(masks, boxes, SIZE), masks, boxes, strict=True):
-        assert (pasted.whole(SIZE) == reference(mask, box, SIZE)).all()
+        assert_same(pasted, mask, box)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def export_program(
         changing[3] = multiple * Dim('width', min=1) if multiple > 1 else Dim.DYNAMIC
     inputs, shapes = [x], [changing]
     if exportable.takes_sizes:
-        inputs += [torch.tensor([height, width])] * 2
+        # Two tensors, for one that is given twice is taken to be one input.
+        inputs += [torch.tensor([height, width]), torch.tensor([2 * height, 3 * width])]
         shapes += [{}, {}]
     with torch.no_grad():
         return torch.export.export(

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from ..engine.configs.datasets import leaf_datasets
+from ..engine.errors import DataError
 from ..engine.images import read_image
 from ..engine.prediction.sources import find_sources
 from ..engine.task import Task
@@ -47,5 +48,5 @@ def _first(config: Any, task: Task) -> list[np.ndarray]:
         return [
             task.read_picture(dataset.get_data_info(i)) for i in range(min(_COUNT, len(dataset)))
         ]
-    except OSError:
+    except (OSError, DataError):
         return []

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import yaml
 from PIL import Image
 
 from classification.engine.files.tables import Table
 from classification.results import Instances
+from classification.results.outlines import outlines
 
 
 class Counts(Table):
@@ -100,15 +100,7 @@ class LabelmeFiles:
 
 
 def polygons(found: Instances, i: int) -> list[np.ndarray]:
-    """Outlines (N, 2) of the parts of an instance's mask; without masks its box's two corners.
-
-    Holes, which neither format can say, are filled.
-    """
+    """Outlines (N, 2) of the parts of an instance's mask; without masks its box's two corners."""
     if found.cut_masks is None:
         return [found.boxes[i].reshape(2, 2).astype(float)]
-    mask = found.cut_masks[i]
-    # Doubled, since OpenCV's outlines run through the middles of the outer pixels.
-    fine = np.pad(mask.part, 1).astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
-    outlines, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    corner = np.array(mask.corner) - 1
-    return [(outline[:, 0] + 0.5) / 2 + corner for outline in map(np.asarray, outlines)]
+    return outlines(found.cut_masks[i])

@@ -114,16 +114,22 @@ class Service:
             Refusal: the image cannot be predicted, or not in time.
             ClientGone: see `gone`.
         """
-        size = await asyncio.to_thread(check_size, content, self.limits.max_pixels)
-        job = self._worker.submit(content, size)
-        outcome, leaving = asyncio.wrap_future(job.outcome), asyncio.ensure_future(gone)
+        leaving = asyncio.ensure_future(gone)
         try:
-            await asyncio.wait(
-                {outcome, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            if outcome.done():
-                self.served += outcome.exception() is None
-                return outcome.result()
+            size = await asyncio.to_thread(check_size, content, self.limits.max_pixels)
+            job = self._worker.submit(content, size)
+            outcome = asyncio.wrap_future(job.outcome)
+            try:
+                await asyncio.wait(
+                    {outcome, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+                if outcome.done():
+                    result = outcome.result()
+                    self.served += 1
+                    return result
+            finally:
+                outcome.cancel()
+                self._worker.drop(job)
             if leaving.done():
                 raise ClientGone
             raise Refusal(
@@ -133,8 +139,6 @@ class Service:
             )
         finally:
             leaving.cancel()
-            outcome.cancel()
-            self._worker.drop(job)
 
     def _predict(self, contents: list[bytes]) -> list[Result | Exception]:
         """What becomes of each image, in the worker's thread."""

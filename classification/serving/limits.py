@@ -15,7 +15,8 @@ class Limits:
         max_pixels: of an image, looked at before it is decoded.
         queue: requests that are read, wait, and are answered at one time; one more is refused.
         timeout: seconds from a request's first line until its prediction.
-        batch: waiting images of one size that are predicted together.
+        batch: waiting images of one size that are predicted together, as far as they have no more
+            than `max_pixels` together.
 
     Raises:
         UsageError: a value is too small.

@@ -63,7 +63,7 @@ class Service:
         self.task, self.classes = task_name(result), [*result.names]
         parameters = getattr(getattr(predictor, 'model', None), 'parameters', None)
         self.parameters = sum(p.numel() for p in parameters()) if parameters else None
-        self._worker = Worker(self._predict, limits.batch)
+        self._worker = Worker(self._predict)
 
     @property
     def waiting(self) -> int:
@@ -116,8 +116,11 @@ class Service:
         """
         leaving = asyncio.ensure_future(gone)
         try:
-            size = await asyncio.to_thread(check_size, content, self.limits.max_pixels)
-            job = self._worker.submit(content, size)
+            limits = self.limits
+            width, height = await asyncio.to_thread(check_size, content, limits.max_pixels)
+            # A batch takes no more memory than one image may.
+            together = min(limits.batch, limits.max_pixels // (width * height))
+            job = self._worker.submit(content, (width, height), together)
             outcome = asyncio.wrap_future(job.outcome)
             try:
                 await asyncio.wait(

@@ -21,11 +21,13 @@ class Job:
     Attributes:
         item: what is given to the work.
         kind: jobs of one kind may be done together.
+        together: how many of them at most.
         outcome: receives what the work made of the item, or why it failed.
     """
 
     item: Any
     kind: Hashable
+    together: int = 1
     outcome: 'Future[Any]' = field(default_factory=Future)
 
 
@@ -34,11 +36,10 @@ class Worker:
 
     Args:
         work: items -> what became of each, in their order; an Exception is why one failed.
-        batch: the most items that are given to `work` at once.
     """
 
-    def __init__(self, work: Callable[[list[Any]], list[Any]], batch: int = 1):
-        self._work, self._batch = work, batch
+    def __init__(self, work: Callable[[list[Any]], list[Any]]):
+        self._work = work
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._stopped = False
@@ -54,13 +55,13 @@ class Worker:
     def stopped(self) -> bool:
         return self._stopped
 
-    def submit(self, item: Any, kind: Hashable) -> Job:
-        """A new job, the last of those that wait.
+    def submit(self, item: Any, kind: Hashable, together: int = 1) -> Job:
+        """A new job, the last of those that wait; arguments as of `Job`.
 
         Raises:
             Refusal: the worker was stopped.
         """
-        job = Job(item, kind)
+        job = Job(item, kind, together)
         with self._changed:
             if self._stopped:
                 raise _stopping()
@@ -111,8 +112,8 @@ class Worker:
             self._changed.wait_for(lambda: self._waiting or self._stopped)
             if not self._waiting:
                 return None
-            kind = self._waiting[0].kind
-            jobs = [job for job in self._waiting if job.kind == kind][: self._batch]
+            first = self._waiting[0]
+            jobs = [job for job in self._waiting if job.kind == first.kind][: first.together]
             for job in jobs:
                 self._waiting.remove(job)
         # From here on they cannot be cancelled; those that were meanwhile are left out.

@@ -4,6 +4,7 @@ import gc
 import re
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -317,7 +318,8 @@ def test_memory_does_not_grow(serve, model):
 
     def send(times):
         for body in times * bodies:
-            predict(port, body)
+            with suppress(OSError):  # the largest is not received, which breaks its connection
+                predict(port, body)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 

@@ -36,6 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--size',
         type=_size,
+        default='usual',
         metavar='HxW|dynamic',
         help='height and width of the images in pixels, or dynamic for any; default: what the '
         "model's config says, which is any for detectors and segmentors",
@@ -43,7 +44,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--batch',
         type=_batch,
-        default='dynamic',
         metavar='N|dynamic',
         help='number of images at a time; default: any',
     )
@@ -76,18 +76,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def _size(text: str) -> str | tuple[int, int]:
-    if text == 'dynamic':
+def _size(text: str) -> str | tuple[int, int] | None:
+    if text == 'usual':  # the default, which argparse converts, too
         return text
+    if text == 'dynamic':
+        return None
     match = re.fullmatch(r'(\d+)x(\d+)', text)
     if not match or not int(match[1]) or not int(match[2]):
         raise argparse.ArgumentTypeError(f'{text!r} is not like 224x224, height first, or dynamic')
     return int(match[1]), int(match[2])
 
 
-def _batch(text: str) -> str | int:
+def _batch(text: str) -> int | None:
     if text == 'dynamic':
-        return text
+        return None
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f'{text!r} is no number from 1, or dynamic')
     return int(text)
@@ -108,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
             to=args.to,
             out=args.out or Path(args.checkpoint).with_suffix(''),
             size=args.size,
-            batch=None if args.batch == 'dynamic' else args.batch,
+            batch=args.batch,
             bare=args.bare or args.backbone or args.to == 'torch-export',
             backbone=args.backbone,
             int8=args.int8,

@@ -38,18 +38,23 @@ ImageSource = str | os.PathLike | bytes
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 
 
-def read_image(source: ImageSource, name: str | os.PathLike | None = None) -> np.ndarray:
+def read_image(
+    source: ImageSource,
+    name: str | os.PathLike | None = None,
+    formats: tuple[str, ...] | None = None,
+) -> np.ndarray:
     """An image file, or its content, as (H, W, 3) uint8, RGB, upright.
 
     Args:
         source: path, or bytes.
         name: what errors call it; by default its path.
+        formats: the only ones to be read, by Pillow's names; None reads all that Pillow knows.
 
     Raises:
         DataError: it is missing, damaged or no image, has over `Image.MAX_IMAGE_PIXELS` * 2 pixels
             (179 million), or values that no rule makes visible.
     """
-    return np.array(read_pil(source, name))  # a copy, which may be written to
+    return np.array(read_pil(source, name, formats))  # a copy, which may be written to
 
 
 def to_image(value: Any) -> np.ndarray:
@@ -80,13 +85,17 @@ def to_image(value: Any) -> np.ndarray:
     return np.ascontiguousarray(to_uint8(value)[..., channels])
 
 
-def read_pil(source: ImageSource, name: str | os.PathLike | None = None) -> Image.Image:
+def read_pil(
+    source: ImageSource,
+    name: str | os.PathLike | None = None,
+    formats: tuple[str, ...] | None = None,
+) -> Image.Image:
     """What `read_image` gives, as a PIL image of mode RGB."""
     name = _name(source, name)
     try:
         with _open(source) as file:
             _check_sums(file)
-            with Image.open(file) as image:
+            with Image.open(file, formats=formats) as image:
                 image.load()
                 return to_rgb(_upright(image), name)
     except DataError:

@@ -101,7 +101,9 @@ def _compare(
             margin = (best[1] - best[0]) / np.abs(wanted).max()
         borders = [] if border is None else [border]
         if isinstance(expected, Instances) and len(expected):
-            borders.append(float(expected.scores.min()))  # of the last where there are the most
+            borders.append(
+                float(np.asarray(expected.scores).min())
+            )  # of the last where there are the most
         seen.compare(expected, actual[index], margin, borders)
 
 

@@ -37,7 +37,8 @@ def check_network(
             x = rng.standard_normal((count, 3, height, width), np.float32)
             inputs = {'x': x}
             if exportable.takes_sizes:
-                inputs.update(shape=np.int64([height, width]), size=np.int64([height, width]))
+                sizes_given = np.array([height, width])
+                inputs.update(shape=sizes_given, size=sizes_given)
             with torch.no_grad():
                 wanted = exportable.network(*map(torch.from_numpy, inputs.values()))
             wanted = wanted if isinstance(wanted, tuple) else (wanted,)
@@ -62,7 +63,7 @@ def _compare_packed(
     """Compare a detector's outputs as objects in empty images."""
     count = int(expected['labels'].max(initial=0)) + 1
     names, palette = [f'class {i}' for i in range(count)], [(0, 0, 0)] * count
-    pictures = np.zeros(shape, np.uint8)
+    pictures = [*np.zeros(shape, np.uint8)]
     try:
         both = [
             to_results('detection', outputs, pictures, names, palette)
@@ -71,5 +72,5 @@ def _compare_packed(
     except ValueError as error:
         raise Unequal(f'it {error}') from None
     for wanted, found in zip(*both, strict=True):
-        borders = [float(wanted.scores.min())] if len(wanted) else []
+        borders = [float(np.asarray(wanted.scores).min())] if len(wanted) else []
         seen.compare(wanted, found, borders=borders)

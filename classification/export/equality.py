@@ -108,7 +108,7 @@ class Differences:
     def _compare_object(
         self, expected: Instances, index: int, actual: Instances, match: int
     ) -> None:
-        scores = float(expected.scores[index]), float(actual.scores[match])
+        scores = _score(expected, index), _score(actual, match)
         self.see('scores', abs(scores[0] - scores[1]), SCORE)
         boxes = expected.boxes[index], actual.boxes[match]
         self.see('boxes, pixels', float(np.abs(boxes[0] - boxes[1]).max()), np.inf)
@@ -128,12 +128,17 @@ def _find(expected: Instances, index: int, actual: Instances, left: Sequence[int
     found, best = None, BOX_IOU
     for candidate in left:
         same = expected.labels[index] == actual.labels[candidate]
-        near = abs(float(expected.scores[index]) - float(actual.scores[candidate])) <= SCORE
+        near = abs(_score(expected, index) - _score(actual, candidate)) <= SCORE
         if same and near:
             overlap = _iou(expected.boxes[index], actual.boxes[candidate])
             if overlap >= best:
                 found, best = candidate, overlap
     return found
+
+
+def _score(objects: Instances, index: int) -> float:
+    assert objects.scores is not None  # models give them
+    return float(objects.scores[index])
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -146,7 +151,7 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 
 def _refuse(objects: Instances, index: int, borders: Sequence[float], verb: str) -> None:
     """Raise Unequal, unless the score is so near a border that rounding decides."""
-    score = float(objects.scores[index])
+    score = _score(objects, index)
     if not any(abs(score - border) <= SCORE for border in borders):
         name = objects.names[int(objects.labels[index])]
         raise Unequal(f'it {verb} a {name} with the score {score:.4f}')

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import onnx
 import torch
@@ -35,7 +36,7 @@ class Request:
     Attributes:
         to: 'onnx', 'openvino' or 'torch-export'.
         out: the file; its suffix is added where it is missing.
-        size: (height, width) of the images, 'dynamic', or None for what the model is made for.
+        size: (height, width) of the images, None for any, 'usual' for what the model is made for.
         batch: number of images, None for any.
         bare: the network alone.
         backbone: the backbone alone.
@@ -45,7 +46,7 @@ class Request:
 
     to: str
     out: Path
-    size: str | tuple[int, int] | None = None
+    size: Literal['usual'] | tuple[int, int] | None = 'usual'
     batch: int | None = None
     bare: bool = False
     backbone: bool = False
@@ -78,8 +79,7 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
         described = backbones.exportable(model)
     else:
         described = predictor.task.exportable(model, predictor.steps)
-    size = described.fixed_size if request.size is None else request.size
-    size = None if size == 'dynamic' else size
+    size = described.fixed_size if request.size == 'usual' else request.size
     path = request.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export-') as folder:

@@ -51,6 +51,7 @@ def to_onnx(program: ExportedProgram, exportable: Exportable) -> onnx.ModelProto
         output_names=[port.name for port in exportable.network_outputs],
         verbose=False,
     )
+    assert converted is not None  # it is where no file is asked for
     model = converted.model_proto
     model.ir_version = IR_VERSION
     return model

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
 from ..engine.errors import UsageError
 from .pixels import Pixels
 
 
 def pixels_of_pipeline(
-    steps: Sequence[Mapping[str, Any]], preprocessor: nn.Module, divisor: int
+    steps: Sequence[Mapping[str, Any]], preprocessor: Any, divisor: int
 ) -> Pixels:
     """What the steps and the model's data preprocessor do to an image.
 

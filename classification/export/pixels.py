@@ -52,7 +52,8 @@ def network_size(pixels: Pixels, size: tuple[int, int]) -> tuple[int, int]:
         longest, shortest = max(pixels.resize), min(pixels.resize)
         scale = min(longest / max(size), shortest / min(size))
         height, width = (int(side * scale + 0.5) for side in size)
-    return tuple(side + -side % pixels.divisor for side in (height, width))
+    divisor = pixels.divisor
+    return height + -height % divisor, width + -width % divisor
 
 
 def pixels_graph(pixels: Pixels, batch: int | str, size: Sequence[int | str]) -> onnx.ModelProto:
@@ -75,10 +76,10 @@ def _write(pixels: Pixels, op: Operators, images: ir.Value) -> dict[str, ir.Valu
         images = _resize(op, images, given, shape)
     x = op.Cast(images, to=ir.DataType.FLOAT)
     if not pixels.rgb:
-        x = op.Gather(x, np.int64([2, 1, 0]), axis=3)
+        x = op.Gather(x, np.array([2, 1, 0], np.int64), axis=3)
     if pixels.unit:
         x = op.Div(x, np.float32(255))
-    x = op.Div(op.Sub(x, np.float32(pixels.mean)), np.float32(pixels.std))
+    x = op.Div(op.Sub(x, np.array(pixels.mean, np.float32)), np.array(pixels.std, np.float32))
     x = op.Transpose(x, perm=[0, 3, 1, 2])
     if pixels.divisor > 1:
         x = _pad(op, x, shape, pixels)
@@ -87,15 +88,16 @@ def _write(pixels: Pixels, op: Operators, images: ir.Value) -> dict[str, ir.Valu
 
 def _resized_size(op: Operators, given: ir.Value, pixels: Pixels) -> ir.Value:
     """(2,) height and width after resizing, as mmcv's rescale_size computes them."""
+    assert pixels.resize is not None
     if not pixels.keep_ratio:
-        return np.int64(pixels.resize[::-1])
+        return op.Constant(value_ints=pixels.resize[::-1])
     size = op.Cast(given, to=ir.DataType.DOUBLE)
     longest, shortest = max(pixels.resize), min(pixels.resize)
     scale = op.Min(
         _divide(op, longest, op.ReduceMax(size, keepdims=1)),
         _divide(op, shortest, op.ReduceMin(size, keepdims=1)),
     )
-    return op.Cast(op.Add(op.Mul(size, scale), np.float64([0.5])), to=ir.DataType.INT64)
+    return op.Cast(op.Add(op.Mul(size, scale), np.float64(0.5)), to=ir.DataType.INT64)
 
 
 def _divide(op: Operators, number: float, value: ir.Value) -> ir.Value:
@@ -116,8 +118,10 @@ def _resize(op: Operators, images: ir.Value, given: ir.Value, shape: ir.Value) -
     left, right, left_weight, right_weight = _neighbours(op, given, shape, axis=1, at_border=True)
     images = op.Cast(images, to=ir.DataType.INT32)
     x = op.Add(
-        op.Mul(op.Gather(images, left, axis=2), op.Unsqueeze(left_weight, np.int64([1]))),
-        op.Mul(op.Gather(images, right, axis=2), op.Unsqueeze(right_weight, np.int64([1]))),
+        op.Mul(op.Gather(images, left, axis=2), op.Unsqueeze(left_weight, np.array([1], np.int64))),
+        op.Mul(
+            op.Gather(images, right, axis=2), op.Unsqueeze(right_weight, np.array([1], np.int64))
+        ),
     )
     x = op.Div(x, np.int32(2**4))
     top, bottom, top_weight, bottom_weight = _neighbours(op, given, shape, axis=0, at_border=False)
@@ -129,7 +133,7 @@ def _resize(op: Operators, images: ir.Value, given: ir.Value, shape: ir.Value) -
 
 
 def _high_bits(op: Operators, x: ir.Value, rows: ir.Value, weight: ir.Value) -> ir.Value:
-    weighed = op.Mul(op.Gather(x, rows, axis=1), op.Unsqueeze(weight, np.int64([1, 2])))
+    weighed = op.Mul(op.Gather(x, rows, axis=1), op.Unsqueeze(weight, np.array([1, 2], np.int64)))
     return op.Div(weighed, np.int32(2**16))
 
 
@@ -160,13 +164,13 @@ def _neighbours(
     ]
     second = op.Add(first, np.int64(1))
     indices = [op.Max(op.Min(index, last), np.int64(0)) for index in (first, second)]
-    return *indices, *weights
+    return indices[0], indices[1], weights[0], weights[1]
 
 
 def _pad(op: Operators, x: ir.Value, shape: ir.Value, pixels: Pixels) -> ir.Value:
     """`x` (B, 3, h, w) padded to multiples of the divisor."""
-    divisor = np.int64([pixels.divisor])
-    blocks = op.Div(op.Add(shape, np.int64([pixels.divisor - 1])), divisor)
+    divisor = np.array([pixels.divisor], np.int64)
+    blocks = op.Div(op.Add(shape, np.array([pixels.divisor - 1], np.int64)), divisor)
     missing = op.Sub(op.Mul(blocks, divisor), shape)
     pads = op.Concat(np.zeros(6, np.int64), missing, axis=0)
     return op.Pad(x, pads, np.float32(pixels.pad_value))

@@ -93,19 +93,13 @@ class LabelmeFiles:
 
 
 def polygons(found: Instances, i: int) -> list[np.ndarray]:
-    """Outlines (N, 2) of the parts of an instance's mask; without masks its box's two corners.
-
-    Holes, which neither format can say, are filled.
-    """
+    """Outlines (N, 2) of the parts of an instance's mask; without masks its box's two corners."""
     if found.cut_masks is None:
         return [found.boxes[i].reshape(2, 2).astype(float)]
-    mask = found.cut_masks[i]
-    # Doubled, since OpenCV's outlines run through the middles of the outer pixels.
-    fine = np.pad(mask.part, 1).astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
-    cv2 = _opencv()
-    outlines, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    corner = np.array(mask.corner) - 1
-    return [(outline[:, 0] + 0.5) / 2 + corner for outline in map(np.asarray, outlines)]
+    _opencv()
+    from ..results.outlines import outlines  # needs it
+
+    return outlines(found.cut_masks[i])
 
 
 def _opencv() -> Any:

@@ -84,7 +84,7 @@ class TwoStageDetector(nn.Module):
         heads = detector.roi_head
         self.settings = heads.test_cfg
         self.box_head, self.box_features = heads.bbox_head, RoIFeatures(heads.bbox_roi_extractor)
-        self.mask_head = heads.mask_head if heads.with_mask else None
+        self.mask_head: Any = heads.mask_head if heads.with_mask else None
         if heads.with_mask:
             shared = heads.share_roi_extractor
             extractor = heads.bbox_roi_extractor if shared else heads.mask_roi_extractor

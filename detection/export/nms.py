@@ -4,13 +4,18 @@ In a traced program its result has a size that only the values decide. In ONNX i
 NonMaxSuppression.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import onnx
 import torch
 import torchvision
 from onnx import numpy_helper
-from onnxscript import opset18 as op
+from onnxscript import opset18
 from torch import Tensor
+
+op: Any = opset18  # whose types are too narrow for constants
 
 
 @torch.library.custom_op('mila::nms', mutates_args=())
@@ -39,7 +44,7 @@ def _(boxes: Tensor, scores: Tensor, iou_thr: float, score_thr: float, most: int
     return boxes.new_empty(count, 2, dtype=torch.int64)
 
 
-def _onnx_nms(boxes, scores, iou_thr: float, score_thr: float, most: int):
+def _onnx_nms(boxes: Any, scores: Any, iou_thr: float, score_thr: float, most: int) -> Any:
     selected = op.NonMaxSuppression(
         boxes,
         op.Unsqueeze(scores, op.Constant(value_ints=[1])),
@@ -51,14 +56,14 @@ def _onnx_nms(boxes, scores, iou_thr: float, score_thr: float, most: int):
 
 
 def _onnx_roi_align(
-    maps,
-    rois,
+    maps: Any,
+    rois: Any,
     spatial_scale: float,
     pooled_height: int,
     pooled_width: int,
     sampling_ratio: int,
     aligned: bool,
-):
+) -> Any:
     image = op.Cast(op.Gather(rois, op.Constant(value_int=0), axis=1), to=7)  # int64
     boxes = op.Gather(rois, op.Constant(value_ints=[1, 2, 3, 4]), axis=1)
     return op.RoiAlign(
@@ -73,7 +78,7 @@ def _onnx_roi_align(
     )
 
 
-ONNX_OPERATORS = {
+ONNX_OPERATORS: Mapping[Any, Callable] = {
     torch.ops.mila.nms.default: _onnx_nms,
     torch.ops.torchvision.roi_align.default: _onnx_roi_align,
 }

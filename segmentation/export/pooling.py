@@ -1,5 +1,7 @@
 """Adaptive average pooling to few bins, of maps of any size, in operators that are traced."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +37,7 @@ def with_matrix_pools(module: nn.Module) -> None:
     """Replace every nn.AdaptiveAvgPool2d in a module, in place."""
     for name, child in module.named_children():
         if isinstance(child, nn.AdaptiveAvgPool2d):
-            size = child.output_size
+            size: Any = child.output_size
             setattr(module, name, MatrixPool(size if isinstance(size, tuple) else (size, size)))
         else:
             with_matrix_pools(child)

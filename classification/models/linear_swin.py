@@ -16,6 +16,7 @@ from timm.layers import DropPath, Mlp, to_2tuple, trunc_normal_
 from torch import Tensor, nn
 
 from .design import Design
+from .ops.devices import exporting
 from .ops.layout import conv_nhwc
 from .ops.rotary import RotaryTable
 from .rotary_stage import RotaryStage
@@ -145,7 +146,8 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
     def _ape(self, height: int, width: int) -> Tensor:
-        if self.ape.shape[1:3] == (height, width):
+        # A graph is for any size; at its own one the table is interpolated to itself.
+        if self.ape.shape[1:3] == (height, width) and not exporting():
             return self.ape
         table = self.ape.permute(0, 3, 1, 2)
         return F.interpolate(table, (height, width), mode='bicubic').permute(0, 2, 3, 1)

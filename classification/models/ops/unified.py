@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from .devices import exporting
 from .linear_attention import EPS
 from .scan import BLOCK, linear_recurrence
 
@@ -153,9 +154,11 @@ def causal_by_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     its tokens are computed as in attention.
     """
     tokens = q.shape[2]
-    size = min(CHUNK, tokens)
+    # A graph is for any number of tokens.
+    size = CHUNK if exporting() else min(CHUNK, tokens)
+    chunks = (tokens + size - 1) // size
     q, k, v = (
-        F.pad(t, (0, 0, 0, -tokens % size)).unflatten(2, (-1, size)) for t in (q, k, v)
+        F.pad(t, (0, 0, 0, chunks * size - tokens)).unflatten(2, (chunks, size)) for t in (q, k, v)
     )  # (B, heads, chunks, size, d or e)
     S = (k.transpose(-2, -1) @ v).cumsum(dim=2)
     S = F.pad(S[:, :, :-1], (0, 0, 0, 0, 1, 0))
@@ -172,6 +175,8 @@ def gated(q: Tensor, k: Tensor, v: Tensor, a: ForgetGate | Tensor) -> Tensor:
     if isinstance(a, Tensor):
         a = a.expand(*v.shape[:3], *a.shape[-2:])
     S = v.new_zeros(*q.shape[:2], q.shape[-1], v.shape[-1])
+    if exporting():  # a loop over chunks would fix their number
+        return _gated_chunk(q, k, v, a, S)[0]
     y = []
     numbers = GATED_NUMBERS.get(v.device.type, GATED_NUMBERS_ELSEWHERE)
     size = max(numbers // max(S.numel(), 1), BLOCK)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp, to_2tuple, trunc_normal_
+from timm.models import register_notrace_module
 from torch import Tensor, nn
 
 from .design import Design
@@ -93,6 +94,7 @@ def head_sizes(dim: int, num_heads: int, design: Design) -> tuple[int, int]:
     return heads, key_dim
 
 
+@register_notrace_module  # sizes are read
 class Block(nn.Module):
     """Token mixing and, unless Mamba's block stands for both, an MLP.
 
@@ -147,7 +149,7 @@ class Block(nn.Module):
 
     def _ape(self, height: int, width: int) -> Tensor:
         # A graph is for any size; at its own one the table is interpolated to itself.
-        if self.ape.shape[1:3] == (height, width) and not exporting():
+        if not exporting() and self.ape.shape[1:3] == (height, width):
             return self.ape
         table = self.ape.permute(0, 3, 1, 2)
         return F.interpolate(table, (height, width), mode='bicubic').permute(0, 2, 3, 1)

@@ -7,9 +7,10 @@ convolution copies no layout. Maps are public as (B, C, H, W).
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
+import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import trunc_normal_
-from timm.models import build_model_with_cfg, checkpoint, register_notrace_function
+from timm.models import build_model_with_cfg, checkpoint
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
@@ -22,7 +23,7 @@ def drop_path_rates(last: float, depths: Sequence[int]) -> list[list[float]]:
     return [[next(rates) for _ in range(depth)] for depth in depths]
 
 
-@register_notrace_function  # an image's size is a Proxy in FX
+@torch.fx.wrap  # one node of an FX graph, which has no loops and conditions
 def check_size(x: Tensor, least: int, model: str) -> None:
     """Refuse images x (B, C, H, W) with a side under `least` pixels.
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
-from timm.models import generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model, register_notrace_module
 from torch import Tensor, nn
 
 from .ops.devices import exporting, is_plain
@@ -42,6 +42,7 @@ class LinearPerOrder(nn.Linear):
         return x @ self.weight.unflatten(0, (len(ORDERS), -1)).transpose(1, 2)
 
 
+@register_notrace_module  # what computes it depends on the device
 class SelectiveScan2d(nn.Module):
     """A selective scan of the image in each order, and their sum; (B, H, W, dim) to the same.
 

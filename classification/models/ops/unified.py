@@ -154,16 +154,17 @@ def causal_by_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     its tokens are computed as in attention.
     """
     tokens = q.shape[2]
-    # A graph is for any number of tokens.
-    size = CHUNK if exporting() else min(CHUNK, tokens)
+    size = min(CHUNK, tokens)
     chunks = (tokens + size - 1) // size
+    if exporting():  # numbers that hold for any number of tokens, with no case apart for 1 chunk
+        size, chunks = CHUNK, tokens // CHUNK + 2
     q, k, v = (
         F.pad(t, (0, 0, 0, chunks * size - tokens)).unflatten(2, (chunks, size)) for t in (q, k, v)
     )  # (B, heads, chunks, size, d or e)
     S = (k.transpose(-2, -1) @ v).cumsum(dim=2)
     S = F.pad(S[:, :, :-1], (0, 0, 0, 0, 1, 0))
     y = q @ S + (q @ k.transpose(-2, -1)).tril() @ v
-    return y.flatten(2, 3)[:, :, :tokens]
+    return y.flatten(2, 3)[:, :, :tokens].contiguous()
 
 
 def gated(q: Tensor, k: Tensor, v: Tensor, a: ForgetGate | Tensor) -> Tensor:
@@ -194,8 +195,10 @@ def _gated_chunk(
     """Some tokens, and the state before them -> what they read, and the state after them."""
     a = a.value() if isinstance(a, ForgetGate) else a
     S = linear_recurrence(a, _column(k) * _row(v), dim=2, initial=S)
+    # In a graph the reshapes around a matrix product would forbid batches of one image.
+    y = (_column(q) * S).sum(-2) if exporting() else (_row(q) @ S).squeeze(-2)
     # A view of the last state would keep all of them alive.
-    return (_row(q) @ S).squeeze(-2), S[:, :, -1].clone()
+    return y, S[:, :, -1].clone()
 
 
 def normaliser(q: Tensor, k: Tensor, causal: bool) -> Tensor:

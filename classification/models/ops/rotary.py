@@ -67,8 +67,8 @@ def _cached(
     device: torch.device | str,
     dtype: torch.dtype,
 ) -> Made:
-    # Do not cache under torch.compile, torch.export, jit.trace or FakeTensorMode: such tensors are invalid
-    # outside the trace.
+    # Do not cache under torch.compile, torch.export, jit.trace or FakeTensorMode: such tensors are
+    # invalid outside the trace.
     if torch.compiler.is_compiling() or exporting() or type(torch.empty(0)) is not Tensor:
         return make(height, width, dim, device, dtype)
     key = (make, height, width, dim, torch.device(device), dtype)

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp, to_2tuple, trunc_normal_
+from timm.models import register_notrace_module
 from torch import Tensor, nn
 
 from .design import Design
+from .ops.devices import exporting
 from .ops.layout import conv_nhwc
 from .ops.rotary import RotaryTable
 from .rotary_stage import RotaryStage
@@ -92,6 +94,7 @@ def head_sizes(dim: int, num_heads: int, design: Design) -> tuple[int, int]:
     return heads, key_dim
 
 
+@register_notrace_module  # sizes are read
 class Block(nn.Module):
     """Token mixing and, unless Mamba's block stands for both, an MLP.
 
@@ -145,7 +148,8 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
     def _ape(self, height: int, width: int) -> Tensor:
-        if self.ape.shape[1:3] == (height, width):
+        # A graph is for any size; at its own one the table is interpolated to itself.
+        if not exporting() and self.ape.shape[1:3] == (height, width):
             return self.ape
         table = self.ape.permute(0, 3, 1, 2)
         return F.interpolate(table, (height, width), mode='bicubic').permute(0, 2, 3, 1)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import torch
 from timm.layers import DropPath, Mlp
-from timm.models import generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model, register_notrace_module
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
@@ -64,6 +64,7 @@ class ConvLayer(nn.Module):
             self.norm = nn.Identity()
 
 
+@register_notrace_module  # what computes it depends on the device
 class Stem(nn.Module):
     """Image (B, in_chans, H, W) -> (B, H / 4, W / 4, dim), sizes rounded up."""
 
@@ -86,6 +87,7 @@ class Stem(nn.Module):
         return conv_nhwc(narrow.norm, x).contiguous()
 
 
+@register_notrace_module  # as above
 class Downsample(nn.Module):
     """(B, H, W, dim) -> (B, H / 2, W / 2, 2 dim), sizes rounded up."""
 
@@ -113,6 +115,7 @@ class Downsample(nn.Module):
         return conv_nhwc(narrow.norm, x).contiguous()
 
 
+@register_notrace_module  # as above
 class Block(nn.Module):
     """Mamba's gated block around linear attention, then an MLP; (B, H, W, C) to the same.
 

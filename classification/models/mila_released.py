@@ -36,7 +36,7 @@ def with_rotary_buffers(model: StagedModel, size: int) -> dict[str, Tensor]:
     stages = cast(Sequence[RotaryStage], model.layers)
     for info, stage in zip(model.feature_info, stages, strict=True):
         side = size // info['reduction']
-        table = rotary_table(side, side, stage.rotary_dim, 'cpu')
+        table = rotary_table(side, side, stage.positions.dim, 'cpu')
         for j in range(len(stage.blocks)):
             # Complex numbers as pairs (H, W, C / 2, 2); a copy for each block, as in the files.
             name = f'{info["module"]}.blocks.{j}.{ROTARY_BUFFER}'

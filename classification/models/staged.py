@@ -7,6 +7,7 @@ convolution copies no layout. Maps are public as (B, C, H, W).
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
+import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import trunc_normal_
 from timm.models import build_model_with_cfg, checkpoint
@@ -20,6 +21,19 @@ def drop_path_rates(last: float, depths: Sequence[int]) -> list[list[float]]:
     """Stochastic depth of every block, one list per stage, from 0 at the first to `last`."""
     rates = iter([last * i / max(sum(depths) - 1, 1) for i in range(sum(depths))])
     return [[next(rates) for _ in range(depth)] for depth in depths]
+
+
+@torch.fx.wrap  # one node of an FX graph, which has no loops and conditions
+def check_size(x: Tensor, least: int, model: str) -> None:
+    """Refuse images x (B, C, H, W) with a side under `least` pixels.
+
+    Raises:
+        ValueError: naming the model and the size.
+    """
+    if any(side < least for side in x.shape[-2:]):
+        raise ValueError(
+            f'{model} needs images of at least {least}x{least}, got {tuple(x.shape[-2:])}.'
+        )
 
 
 class Stage(nn.Module):
@@ -161,11 +175,7 @@ class StagedModel(nn.Module):
         Raises:
             ValueError: an image side under `min_size` pixels, or an unknown output_fmt.
         """
-        if min(x.shape[-2:]) < self.min_size:
-            raise ValueError(
-                f'{type(self).__name__} needs images of at least {self.min_size}x{self.min_size}, '
-                f'got {tuple(x.shape[-2:])}.'
-            )
+        check_size(x, self.min_size, type(self).__name__)
         if output_fmt not in ('NCHW', 'NHWC'):
             raise ValueError(f"output_fmt is 'NCHW' or 'NHWC', not {output_fmt!r}.")
         wanted, last = feature_take_indices(len(self.layers), indices)

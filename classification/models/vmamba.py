@@ -12,10 +12,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
-from timm.models import generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model, register_notrace_module
 from torch import Tensor, nn
 
-from .ops.devices import is_plain
+from .ops.devices import exporting, is_plain
 from .ops.image_scan import ORDERS, image_scan
 from .ops.layout import conv_nhwc, to_image, to_sequence
 from .ops.scan import init_delta, inverse_softplus
@@ -42,6 +42,7 @@ class LinearPerOrder(nn.Linear):
         return x @ self.weight.unflatten(0, (len(ORDERS), -1)).transpose(1, 2)
 
 
+@register_notrace_module  # what computes it depends on the device
 class SelectiveScan2d(nn.Module):
     """A selective scan of the image in each order, and their sum; (B, H, W, dim) to the same.
 
@@ -81,8 +82,12 @@ class SelectiveScan2d(nn.Module):
         """(B, H, W, dim) to the same."""
         x = F.silu(conv_nhwc(self.conv2d, self.in_proj(x)))
         params = self.x_proj(x).unflatten(-1, (len(ORDERS), -1))  # (B, H, W, orders, rank + 2)
-        on_cpu = x.device.type == 'cpu' and is_plain(self.dt_projs, kinds=(LinearPerOrder,))
-        y = (self._scan_image if on_cpu else self._scan_sequences)(x, params)
+        in_chunks = (
+            x.device.type == 'cpu'
+            and is_plain(self.dt_projs, kinds=(LinearPerOrder,))
+            and not exporting()
+        )
+        y = (self._scan_image if in_chunks else self._scan_sequences)(x, params)
         return self.out_proj(self.out_norm(y.to(x.dtype)))
 
     def _scan_image(self, x: Tensor, params: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""When operators of our own may stand in for PyTorch's modules."""
+"""When operators of our own may stand in for PyTorch's, and when only PyTorch's may."""
 
 import importlib.util
 
@@ -10,9 +10,18 @@ _KERNEL_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _PLAIN_MODULES = (nn.Conv2d, nn.Linear, nn.LayerNorm)
 
 
+def exporting() -> bool:
+    """Whether the model becomes a graph for other runtimes, which know PyTorch's operators alone.
+
+    That is in torch.export (and the ONNX exporter above it) and torch.jit.trace, not in
+    torch.compile, whose graphs run here and take this project's operators whole.
+    """
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+
+
 def has_kernels(x: Tensor) -> bool:
     """Whether the operators written in Triton compute on x: on CUDA, below double precision."""
-    return x.is_cuda and _HAS_TRITON and x.dtype in _KERNEL_DTYPES
+    return x.is_cuda and _HAS_TRITON and x.dtype in _KERNEL_DTYPES and not exporting()
 
 
 def is_plain(*modules: nn.Module, kinds: tuple[type, ...] = _PLAIN_MODULES) -> bool:
@@ -36,5 +45,5 @@ def computes_now(x: Tensor) -> bool:
         and x.device.type == 'cpu'
         and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and not exporting()
     )

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from .devices import exporting
+
 RotaryTable = tuple[Tensor, Tensor]  # cosine and sine, each (H, W, C / 2)
 Made = TypeVar('Made', RotaryTable, Tensor)
 
@@ -65,10 +67,9 @@ def _cached(
     device: torch.device | str,
     dtype: torch.dtype,
 ) -> Made:
-    # Do not cache under torch.compile, jit.trace or FakeTensorMode: such tensors are invalid
-    # outside the trace.
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    if traced or type(torch.empty(0)) is not Tensor:
+    # Do not cache under torch.compile, torch.export, jit.trace or FakeTensorMode: such tensors are
+    # invalid outside the trace.
+    if torch.compiler.is_compiling() or exporting() or type(torch.empty(0)) is not Tensor:
         return make(height, width, dim, device, dtype)
     key = (make, height, width, dim, torch.device(device), dtype)
     if key not in _TABLES:

@@ -4,7 +4,7 @@ The recurrence is the memory of every gated or state-space model: a forgets, b a
 by blocks (Blelloch, "Prefix sums and their applications", 1990): all blocks are walked at the same
 time, and their ends are a shorter recurrence of the same kind. Nothing but sums and products of
 the given numbers occurs, never a division by a product of decays: stable for decays from 1 to 0 at
-any length.
+any length. In exported graphs `graph_scan` takes its place.
 """
 
 import math
@@ -14,6 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
+
+from .devices import exporting
+from .graph_scan import recurrence_in_graph
 
 # Tokens per block. Longer blocks need more sequential steps, shorter ones more levels of blocks:
 # every level takes two walks of this many steps.
@@ -41,6 +44,9 @@ def linear_recurrence(a: Tensor, b: Tensor, dim: int = -1, initial: Tensor | Non
     length, inner = shape[dim], math.prod(shape[dim + 1 :])
     if initial is None:
         initial = b.new_zeros(b.select(dim, 0).shape)
+    if exporting():
+        a, b = (x.reshape(-1, length, inner) for x in (a, b))
+        return recurrence_in_graph(a, b, initial.reshape(-1, inner)).reshape(shape)
     if inner == 1:
         a, b = (x.reshape(-1, length).t().contiguous()[None] for x in (a, b))
         return _recurrence(a, b, initial.reshape(1, -1), False)[0].t().reshape(shape)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .devices import exporting
 from .scan import linear_recurrence, naive_linear_recurrence
 
 try:
@@ -34,7 +35,7 @@ def selective_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D:
     Returns:
         y, as x.
     """
-    if scan_kernel is not None and x.is_cuda and x.dtype == torch.float32:
+    if scan_kernel is not None and x.is_cuda and x.dtype == torch.float32 and not exporting():
         return _kernel_scan(x, delta, A, B, C, D)
     return _scan(linear_recurrence, x, delta, A, B, C, D)
 

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from .devices import exporting
 from .linear_attention import EPS
 from .scan import BLOCK, linear_recurrence
 
@@ -154,13 +155,16 @@ def causal_by_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """
     tokens = q.shape[2]
     size = min(CHUNK, tokens)
+    chunks = (tokens + size - 1) // size
+    if exporting():  # numbers that hold for any number of tokens, with no case apart for 1 chunk
+        size, chunks = CHUNK, tokens // CHUNK + 2
     q, k, v = (
-        F.pad(t, (0, 0, 0, -tokens % size)).unflatten(2, (-1, size)) for t in (q, k, v)
+        F.pad(t, (0, 0, 0, chunks * size - tokens)).unflatten(2, (chunks, size)) for t in (q, k, v)
     )  # (B, heads, chunks, size, d or e)
     S = (k.transpose(-2, -1) @ v).cumsum(dim=2)
     S = F.pad(S[:, :, :-1], (0, 0, 0, 0, 1, 0))
     y = q @ S + (q @ k.transpose(-2, -1)).tril() @ v
-    return y.flatten(2, 3)[:, :, :tokens]
+    return y.flatten(2, 3)[:, :, :tokens].contiguous()
 
 
 def gated(q: Tensor, k: Tensor, v: Tensor, a: ForgetGate | Tensor) -> Tensor:
@@ -172,6 +176,8 @@ def gated(q: Tensor, k: Tensor, v: Tensor, a: ForgetGate | Tensor) -> Tensor:
     if isinstance(a, Tensor):
         a = a.expand(*v.shape[:3], *a.shape[-2:])
     S = v.new_zeros(*q.shape[:2], q.shape[-1], v.shape[-1])
+    if exporting():  # a loop over chunks would fix their number
+        return _gated_chunk(q, k, v, a, S)[0]
     y = []
     numbers = GATED_NUMBERS.get(v.device.type, GATED_NUMBERS_ELSEWHERE)
     size = max(numbers // max(S.numel(), 1), BLOCK)
@@ -189,8 +195,10 @@ def _gated_chunk(
     """Some tokens, and the state before them -> what they read, and the state after them."""
     a = a.value() if isinstance(a, ForgetGate) else a
     S = linear_recurrence(a, _column(k) * _row(v), dim=2, initial=S)
+    # In a graph the reshapes around a matrix product would forbid batches of one image.
+    y = (_column(q) * S).sum(-2) if exporting() else (_row(q) @ S).squeeze(-2)
     # A view of the last state would keep all of them alive.
-    return (_row(q) @ S).squeeze(-2), S[:, :, -1].clone()
+    return y, S[:, :, -1].clone()
 
 
 def normaliser(q: Tensor, k: Tensor, causal: bool) -> Tensor:

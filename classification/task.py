@@ -27,7 +27,7 @@ from .engine.task import Task
 from .engine.weights.formats import Weights
 from .formats import FORMATS
 from .hooks import AveragedScoreHook
-from .results import Scores
+from .results import Result, Scores
 from .visualization.drawing import Colour, draw_text
 
 _MOST_OPENED = 200_000  # images whose headers are read before a training
@@ -91,6 +91,10 @@ class Classification(Task):
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
     ) -> Scores:
         return Scores(image, classes, palette, sample['scores'].float().cpu().numpy())
+
+    def sample(self, result: Result, data: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        scores = torch.from_numpy(cast(Scores, result).scores)
+        return dict(scores=scores, target=torch.as_tensor(data['targets']))
 
     def draw_truth(
         self,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from mmengine.structures import InstanceData
 
 from classification.results import Instances, Mask
 from classification.visualization.drawing import Colour
@@ -23,6 +25,23 @@ def to_instances(
         scores=None if scores is None else _array(scores),
         cut_masks=None if masks is None else [Mask.of(mask) for mask in _array(masks)],
     )
+
+
+def to_sample(found: Instances, sample: Any) -> dict[str, Any]:
+    """This project's instances in a sample of mmdet's, which has the truth, as metrics take it."""
+    height, width = found.image.shape[:2]
+    instances = InstanceData(
+        bboxes=torch.from_numpy(found.boxes),
+        labels=torch.from_numpy(found.labels),
+        scores=torch.from_numpy(np.asarray(found.scores)),
+    )
+    if found.cut_masks is not None:
+        masks = np.zeros((len(found), height, width), bool)
+        for mask, whole in zip(found.cut_masks, masks, strict=True):
+            whole[:] = mask.whole((height, width))
+        instances.masks = torch.from_numpy(masks)
+    sample.pred_instances = instances
+    return sample.to_dict()
 
 
 def _array(values: Any) -> np.ndarray:

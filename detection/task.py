@@ -1,7 +1,7 @@
 """Detection's answers to the engine."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL.Image import Image
@@ -9,13 +9,13 @@ from torch import nn
 
 from classification.engine.task import Task
 from classification.formats import FORMATS
-from classification.results import Instances
+from classification.results import Instances, Result
 from classification.stand_ins import has_compiled_operators
 from classification.visualization.drawing import Colour, draw_text
 
 from . import checks, counting
 from .analysis.analyst import DetectionAnalyst
-from .results import to_instances
+from .results import to_instances, to_sample
 
 
 class Detection(Task):
@@ -47,6 +47,9 @@ class Detection(Task):
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
     ) -> Instances:
         return to_instances(image, sample.pred_instances, classes, palette)
+
+    def sample(self, result: Result, data: Mapping[str, Any]) -> Any:
+        return to_sample(cast(Instances, result), data['data_samples'])
 
     def draw_truth(
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]

@@ -1,7 +1,7 @@
 """Segmentation's answers to the engine."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 from classification.engine.configs.heads import class_counts
 from classification.engine.task import Task
 from classification.formats import FORMATS
-from classification.results import ClassMap
+from classification.results import ClassMap, Result
 from classification.visualization.drawing import Colour, draw_text
 
 from . import checks
@@ -37,6 +37,11 @@ class Segmentation(Task):
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
     ) -> ClassMap:
         return ClassMap(image, classes, palette, sample.pred_sem_seg.data[0].cpu().numpy())
+
+    def sample(self, result: Result, data: Mapping[str, Any]) -> Any:
+        found = cast(ClassMap, result).map.astype(np.int64)
+        data['data_samples'].pred_sem_seg = PixelData(data=torch.from_numpy(found)[None])
+        return data['data_samples'].to_dict()
 
     def draw_truth(
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]

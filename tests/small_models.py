@@ -6,9 +6,7 @@ import torch
 from classification.models import MILA_ARCHS, ROWS, VMAMBA_ARCHS
 
 SIZES = {
-    **{
-        f'mila_{arch}': dict(embed_dim=8, depths=(1, 1), num_heads=(1, 2)) for arch in MILA_ARCHS
-    },
+    **{f'mila_{arch}': dict(embed_dim=8, depths=(1, 1), num_heads=(1, 2)) for arch in MILA_ARCHS},
     **{f'vmamba_{arch}': dict(embed_dim=8, depths=(1, 1)) for arch in VMAMBA_ARCHS},
     **{
         f'study_{row}': dict(embed_dim=16, depths=(1, 1), num_heads=(2, 4), img_size=(64, 96))

@@ -19,13 +19,18 @@ from mmengine.dist import is_main_process
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
 from classification.engine.configs.loading import load_config
+from classification.engine.errors import UsageError
 from classification.engine.running.side_by_side import SideBySideHook
 from classification.engine.running.testing import evaluate
+from classification.evaluation.exported import evaluate_exported
+from classification.exported.model import is_exported
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='path or URL')
+    parser.add_argument(
+        'checkpoint', metavar='CHECKPOINT', help='path or URL, or an exported .onnx file'
+    )
     parser.add_argument('--work-dir', help='for the log; default: work_dirs/<name of the config>')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write the metrics there too')
     parser.add_argument(
@@ -64,18 +69,30 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     args = parse_args(argv)
     with errors_in_one_sentence():
         cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        if is_exported(args.checkpoint):
+            if args.show_dir or args.tta or args.input_size or args.crop_pct:
+                raise UsageError(
+                    f'{args.checkpoint} is an exported model: it is tested without --show-dir, '
+                    '--tta, --input-size and --crop-pct.'
+                )
+            return _report(evaluate_exported(cfg, args.checkpoint), args.out)
         hooks = [SideBySideHook(args.show_dir)] if args.show_dir else []
         metrics = evaluate(
             cfg, args.checkpoint, args.tta, args.input_size, args.crop_pct, hooks=hooks
         )
-        if is_main_process():
-            for name, value in metrics.items():
-                print(f'{name:24} {value:.4f}')
-            if args.out:
-                args.out.parent.mkdir(parents=True, exist_ok=True)
-                # JSON has no NaN, which metrics of classes without objects are.
-                strict = {n: float(v) if math.isfinite(v) else None for n, v in metrics.items()}
-                args.out.write_text(json.dumps(strict, indent=2, allow_nan=False) + '\n')
+        return _report(metrics, args.out)
+
+
+def _report(metrics: dict[str, float], out: Path | None) -> dict[str, float]:
+    """Print and keep metrics."""
+    if is_main_process():
+        for name, value in metrics.items():
+            print(f'{name:24} {value:.4f}')
+        if out:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            # JSON has no NaN, which metrics of classes without objects are.
+            strict = {n: float(v) if math.isfinite(v) else None for n, v in metrics.items()}
+            out.write_text(json.dumps(strict, indent=2, allow_nan=False) + '\n')
     return metrics
 
 

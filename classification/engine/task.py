@@ -119,6 +119,14 @@ class Task:
         """
         raise self._unknown('tell results of')
 
+    def sample(self, result: Result, data: Mapping[str, Any]) -> Any:
+        """The inverse of `result`: a result as `test_step` would give it, for metrics.
+
+        Args:
+            data: what the dataset gives for the image, with the truth.
+        """
+        raise self._unknown('evaluate results of')
+
     def draw_prediction(
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
     ) -> Image:

@@ -113,7 +113,9 @@ def _write(
     """
     batch = request.batch
     if request.to == 'torch-export':
-        torch.export.save(export_program(described, batch, size), path)
+        program = export_program(described, batch, size)
+        # Without decompositions, which leaves only autocast's regions out: they cannot be saved.
+        torch.export.save(program.run_decompositions({}), path)
         names = [port.name for port in described.network_outputs]
         return check_network(program_session(path, names), described, batch, size)
     model = onnx_model(described, predictor.classes, predictor.palette, batch, size, request.bare)

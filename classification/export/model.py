@@ -105,9 +105,11 @@ def _join(
     first: onnx.ModelProto, second: onnx.ModelProto, names: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
     """Two models as one, the first giving the second its inputs under the same names."""
-    return compose.merge_models(
+    model = compose.merge_models(
         first, second, io_map=[(name, name) for name in names], outputs=list(outputs)
     )
+    del model.opset_import[1:]  # the same one, again
+    return model
 
 
 def _name_sizes(value: onnx.ValueInfoProto, shape: Sequence[int | str]) -> None:

@@ -126,4 +126,3 @@ def test_fx_backward(name):
     extract = create_feature_extractor(model, [model.default_cfg['classifier']]).train()
     extract(images())[model.default_cfg['classifier']].square().sum().backward()
     assert all(gradient is not None for gradient in gradients(extract).values())
-

@@ -1,4 +1,4 @@
-"""Evaluate an exported model on a config's test set, by the metrics of a checkpoint's evaluation."""
+"""Evaluate an exported model on a config's test set, by the metrics of its model."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What timm asks of a model, of every model registered here: the promises of its own model tests."""
+"""What timm asks of a model, of every model registered here: as its own tests of models do."""
 
 import io
 

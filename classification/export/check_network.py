@@ -1,6 +1,7 @@
-"""An exported network beside itself in PyTorch, for random input."""
+"""An exported network beside itself in PyTorch, on real images that are prepared for it."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -8,49 +9,42 @@ import torch
 from ..exported.outputs import to_results
 from .equality import Differences, Unequal
 from .exportable import Exportable
-from .sessions import Session
+from .pixels import pixels_graph
+from .sessions import Session, onnx_session
 
 
 def check_network(
-    run: Session,
-    exportable: Exportable,
-    batch: int | None,
-    size: tuple[int, int] | None,
+    run: Session, exportable: Exportable, batches: Sequence[Sequence[np.ndarray]]
 ) -> Differences:
-    """The largest differences between an exported network and itself, for random input.
+    """The largest differences between an exported network and itself.
 
     Args:
         run: the exported one.
         exportable: what it was made from.
-        batch, size: what it takes alone, None where it takes any.
+        batches: images (H, W, 3) uint8 in RGB, those of a batch of one size; they are not resized.
 
     Raises:
         Unequal: one is larger than allowed.
     """
+    pixels = dataclasses.replace(exportable.pixels, resize=None)
+    prepare = onnx_session(pixels_graph(pixels, 'batch', ('height', 'width')))
+    names = [port.name for port in exportable.network_outputs]
     seen = Differences()
-    rng = np.random.default_rng(0)
-    step = max(exportable.multiple, 1)
-    sizes = [size] if size else [(2 * step + 64 // step * step, 3 * step + 96), (96, 64)]
-    for height, width in sizes:
-        height, width = (side + -side % step for side in (height, width))
-        for count in [batch] if batch else [1, 3]:
-            x = rng.standard_normal((count, 3, height, width), np.float32)
-            inputs = {'x': x}
-            if exportable.takes_sizes:
-                sizes_given = np.array([height, width])
-                inputs.update(shape=sizes_given, size=sizes_given)
-            with torch.no_grad():
-                wanted = exportable.network(*map(torch.from_numpy, inputs.values()))
-            wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-            found = run(inputs)
-            ports = exportable.network_outputs
-            expected = {port.name: v.numpy() for port, v in zip(ports, wanted, strict=True)}
-            seen.images += count
-            if exportable.task == 'detection':
-                _compare_packed(seen, expected, found, (count, height, width, 3))
-            else:
-                for name, values in expected.items():
-                    seen.compare_values(name, values, found[name])
+    for batch in batches:
+        inputs = prepare({'images': np.stack(batch)})
+        if not exportable.takes_sizes:
+            inputs = {'x': inputs['x']}
+        with torch.no_grad():
+            found = exportable.network(*map(torch.from_numpy, inputs.values()))
+        values = found if isinstance(found, tuple) else (found,)
+        expected = {name: value.numpy() for name, value in zip(names, values, strict=True)}
+        actual = run(inputs)
+        if exportable.task == 'detection':
+            _compare_packed(seen, expected, actual, np.stack(batch).shape)
+        else:
+            seen.images += len(batch)
+            for name in names:
+                seen.compare_values(name, expected[name], actual[name])
     return seen
 
 

@@ -12,7 +12,7 @@ import onnx
 import torch
 from mmengine.config import Config
 
-from ..engine.errors import CheckpointError
+from ..engine.errors import CheckpointError, UsageError
 from ..engine.prediction.predictor import Predictor
 from ..models.folding import fold
 from . import backbones
@@ -80,6 +80,12 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
     else:
         described = predictor.task.exportable(model, predictor.steps)
     size = described.fixed_size if request.size == 'usual' else request.size
+    multiple = described.multiple
+    if request.bare and size is not None and (size[0] % multiple or size[1] % multiple):
+        raise UsageError(
+            f'The network takes heights and widths that are multiples of {multiple}, not '
+            f'{size[0]}x{size[1]}: give such a --size.'
+        )
     path = request.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export-') as folder:
@@ -92,8 +98,12 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
             ) from None
         for file in Path(folder).iterdir():
             os.replace(file, path.parent / file.name)
+    if seen.images:
+        print(f'compared: {seen.images} images, {seen.objects} objects, {seen.fullest} at most')
     for what, difference in seen.largest.items():
         print(f'largest difference of {what}: {difference:.2g}')
+    if described.task == 'detection' and not seen.objects and request.int8 is None:
+        print('Nothing was found in these images: compare others, with --images.')
     print(f'{path}: {path.stat().st_size / 1e6:.1f} MB')
     return path
 
@@ -112,12 +122,16 @@ def _write(
         Unequal: it gives something else.
     """
     batch = request.batch
+    pictures, source = find_pictures(cfg, predictor.task, request.images)
+    batches = make_batches(pictures, batch, size)
+    if request.int8 is None:
+        print(f'It will be compared on images of {source}.', flush=True)
     if request.to == 'torch-export':
         program = export_program(described, batch, size)
         # Without decompositions, which leaves only autocast's regions out: they cannot be saved.
         torch.export.save(program.run_decompositions({}), path)
         names = [port.name for port in described.network_outputs]
-        return check_network(program_session(path, names), described, batch, size)
+        return check_network(program_session(path, names), described, batches)
     model = onnx_model(described, predictor.classes, predictor.palette, batch, size, request.bare)
     open_session = onnx_session
     if request.to == 'openvino':
@@ -135,10 +149,7 @@ def _write(
     else:
         onnx.save(model, path)
     if request.bare:
-        return check_network(open_session(model), described, batch, size)
-    pictures, source = find_pictures(cfg, predictor.task, request.images)
-    print(f'compared on images of {source}')
-    batches = make_batches(pictures, batch, size)
+        return check_network(open_session(model), described, batches)
     return check_equality(model, open_session, predictor, described, batches)
 
 

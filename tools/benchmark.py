@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from classification.benchmark import report
+from classification.benchmark.exported import EXPORTED_MODES
 from classification.benchmark.goals import goal_cases
 from classification.benchmark.measure import DTYPES, MODES, PEAK_SIDE, Case, run_benchmark
 from classification.benchmark.sizes import image_size
@@ -86,6 +87,13 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         settings = itertools.product(
             args.models or TINY, args.sizes, args.batch, args.precision, args.mode, args.run
         )
+        if {*args.mode} & {*EXPORTED_MODES} and (
+            {*args.precision} != {'fp32'} or {*args.run} != {'inference'} or args.device != 'cpu'
+        ):
+            raise UsageError(
+                f'The modes {", ".join(EXPORTED_MODES)} are timed in fp32 inference on the CPU: '
+                'time others in a run of their own.'
+            )
         cases = goal_cases() if args.goals else [Case(*setting) for setting in settings]
         result = run_benchmark(cases, args.dense or args.goals, args.device, args.rounds)
         args.out.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..models.folding import fold
+from .exported import EXPORTED_MODES, exported
 from .report import growth
 from .sizes import size_text
 from .subjects import REFUSALS, Subject, build_subject
@@ -29,8 +30,8 @@ from .timing import Step, peak_memory, time_in_turns
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 # As written; with what inference need not compute on its own folded away, see MILA.fuse; compiled,
-# after folding where it is inference.
-MODES = ('eager', 'fused', 'compiled')
+# after folding where it is inference; or exported, see `exported`.
+MODES = ('eager', 'fused', 'compiled', *EXPORTED_MODES)
 # Side of the matrices whose product is the machine's peak: larger ones are no faster.
 PEAK_SIDE = dict(cpu=1024, cuda=8192)
 
@@ -49,7 +50,8 @@ class Case:
         params: of the model.
         flops: multiply-adds of a forward of one image.
         work: multiply-adds of a call.
-        memory: bytes.
+        memory: bytes; None of an exported network, whose runtime keeps what it once had.
+        file: bytes of an exported network.
         error: why it was not measured.
         seconds: of each timed call.
     """
@@ -64,6 +66,7 @@ class Case:
     flops: int | None = None
     work: int | None = None
     memory: int | None = None
+    file: int | None = None
     error: str | None = None
     seconds: list[float] = field(default_factory=list)
 
@@ -126,7 +129,8 @@ def measure(
             start = time.perf_counter()
             step()  # the first call compiles, and makes the state of the optimiser
             seconds = time.perf_counter() - start
-            cases[i].memory = peak_memory(step, device)
+            if cases[i].mode not in EXPORTED_MODES:
+                cases[i].memory = peak_memory(step, device)
             outcome = cases[i].error or f'{seconds:.2f} s at first'
             say(f'[{i + 1}/{len(cases)}] {cases[i]}: {outcome}')
         return _time_cases(cases, steps, device, rounds, say)
@@ -176,13 +180,14 @@ def make_steps(cases: Sequence[Case], dense: bool, device: torch.device) -> list
     flops: dict[tuple, int | None] = {}
     steps = []
     for case in cases:
-        key = (case.model, case.mode, case.run, case.precision)
+        shape = (case.size, case.batch) if case.mode in EXPORTED_MODES else None
+        key = (case.model, case.mode, case.run, case.precision, shape)
         if key not in runs:
             subject = build_subject(case.model, dense)
             for size in {c.size for c in cases if c.model == case.model}:
                 if (case.model, size) not in flops:
                     flops[case.model, size] = _flops(subject, size)
-            runs[key] = _Run(subject, case, device)
+            runs[key] = _ExportedRun(subject, case) if shape else _Run(subject, case, device)
         subject = runs[key].subject
         case.params = sum(p.numel() for p in subject.module.parameters())
         case.flops = flops[case.model, case.size]
@@ -235,6 +240,22 @@ class _Run:
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+
+class _ExportedRun(_Run):
+    """A subject that is exported when it is first called."""
+
+    def __init__(self, subject: Subject, case: Case) -> None:
+        super().__init__(subject, case, torch.device('cpu'))
+        self.case = case
+        self.forward: Callable[[Tensor], object] | None = None
+
+    def call(self, inputs: list, precision: str) -> None:
+        if self.forward is None:
+            self.forward, self.case.file = exported(
+                self.subject.module, self.case.mode, self.case.batch, self.case.size
+            )
+        self.forward(*inputs)
 
 
 def _guarded(case: Case, run: _Run) -> Step:

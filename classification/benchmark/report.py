@@ -79,6 +79,9 @@ def _heading(result: Mapping[str, Any], common: Sequence[str]) -> str:
 
 def _case_table(cases: Sequence[Row], differing: Sequence[str]) -> str:
     costs = ['median (ms)', 'p95 (ms)', 'spread', 'images/s', 'of the peak', 'memory (MB)']
+    files = any(case.get('file') for case in cases)
+    if files:
+        costs.append('file (MB)')
     official = _official_times(cases)
     if official:
         costs.insert(1, 'x official')
@@ -100,6 +103,7 @@ def _case_table(cases: Sequence[Row], differing: Sequence[str]) -> str:
                 _number(case['images_s'], 1, '.4g'),
                 _number(case.get('peak_share'), 1e2, '.0f', ' %'),
                 _number(case['memory'], 1e-6, '.0f'),
+                *([_number(case.get('file'), 1e-6, '.0f')] if files else []),
             ]
         rows.append(cells)
     return table(('model', 'size', *differing, *counts, *costs), rows)

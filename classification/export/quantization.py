@@ -66,7 +66,7 @@ class Calibration(CalibrationDataReader):
         return next(self._images, None)
 
 
-def quantize(model: onnx.ModelProto, calibration: Calibration | None) -> onnx.ModelProto:
+def quantize(model: onnx.ModelProto, calibration: CalibrationDataReader | None) -> onnx.ModelProto:
     """A graph whose convolutions and linear layers compute with integers of 8 bits.
 
     Products of two activations, as in attention, stay in float32: they lose most.

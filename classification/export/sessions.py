@@ -15,9 +15,11 @@ Session = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def onnx_session(model: onnx.ModelProto) -> Session:
-    """Inputs -> outputs by name, in ONNX Runtime on the CPU."""
+    """Inputs -> outputs by name, in ONNX Runtime on the CPU, with as many threads as PyTorch."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=['CPUExecutionProvider']
+        model.SerializeToString(), options, providers=['CPUExecutionProvider']
     )
     names = [value.name for value in session.get_outputs()]
     return lambda inputs: dict(zip(names, session.run(names, dict(inputs)), strict=True))
@@ -37,14 +39,17 @@ def to_openvino(model: onnx.ModelProto) -> Any:
 
 
 def openvino_session(model: Any) -> Session:
-    """Inputs -> outputs by name, in OpenVINO on the CPU.
+    """Inputs -> outputs by name, in OpenVINO on the CPU, with as many threads as PyTorch.
 
     Args:
         model: an OpenVINO model, or the path of one.
     """
     openvino = need('openvino', 'openvino', 'OpenVINO')
-    # Without the hint a CPU with bfloat16 computes in it.
-    compiled = openvino.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+    options = {
+        'INFERENCE_PRECISION_HINT': 'f32',  # without it a CPU with bfloat16 computes in that
+        'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+    }
+    compiled = openvino.compile_model(model, 'CPU', options)
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         found = compiled(dict(inputs))

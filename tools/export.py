@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     """Export, compare, and return the file's path."""
     args = parse_args(argv)
     with errors_in_one_sentence():
-        need('onnx', 'mila-toolkit[export]', 'Exporting')
+        need('onnxscript', 'onnx onnxscript onnxruntime', 'Exporting')
         from classification.export.exporting import Request, export
 
         if '://' in args.checkpoint and args.out is None:

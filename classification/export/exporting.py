@@ -100,6 +100,8 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
             os.replace(file, path.parent / file.name)
     if seen.images:
         print(f'compared: {seen.images} images, {seen.objects} objects, {seen.fullest} at most')
+    if seen.ties:
+        print(f'of equal scores, NMS kept another object: {seen.ties} times')
     for what, difference in seen.largest.items():
         print(f'largest difference of {what}: {difference:.2g}')
     if described.task == 'detection' and not seen.objects and request.int8 is None:

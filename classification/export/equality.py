@@ -14,8 +14,9 @@ from ..results import ClassMap, Instances, Result, Scores
 RELATIVE = 1e-4  # of the largest value of scores, logits or maps
 SCORE = 1e-3  # of an object
 MASK_IOU = 0.999
-# Of two boxes that overlap and have one score, NMS keeps the better, which is a matter of rounding.
-TIE_SCORE, TIE_IOU = 1e-5, 0.5
+# Of two proposals that overlap and have equal scores, NMS keeps either, as rounding decides: then
+# an object comes from the other one, with a box and a score that are a little different.
+TIE_IOU = 0.5
 TIES = 0.01  # of the objects; trained detectors hardly have any
 BOX_IOU = 0.99  # rounding moves a box by far less; a box beyond it is another one
 
@@ -33,7 +34,7 @@ class Differences:
         images: how many images were compared.
         objects: how many objects were compared.
         fullest: the most objects of an image.
-        ties: objects for which NMS kept another with the same score.
+        ties: objects that come from another proposal, for which rounding decided.
     """
 
     largest: dict[str, float] = field(default_factory=dict)
@@ -106,7 +107,7 @@ class Differences:
                 left.remove(match)
                 self._compare_object(expected, index, actual, match)
                 continue
-            tie = _find(expected, index, actual, left, TIE_SCORE, TIE_IOU)
+            tie = _find(expected, index, actual, left, SCORE, TIE_IOU)
             if tie is None:
                 _refuse(expected, index, borders, 'lacks')
             else:
@@ -115,7 +116,7 @@ class Differences:
         for index in left:
             _refuse(actual, index, borders, 'adds')
         if self.ties > max(1, TIES * self.objects):
-            raise Unequal(f'NMS keeps others for {self.ties} of {self.objects} objects')
+            raise Unequal(f'{self.ties} of {self.objects} objects come from other proposals')
 
     def _compare_object(
         self, expected: Instances, index: int, actual: Instances, match: int

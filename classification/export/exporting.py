@@ -101,7 +101,7 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
     if seen.images:
         print(f'compared: {seen.images} images, {seen.objects} objects, {seen.fullest} at most')
     if seen.ties:
-        print(f'of equal scores, NMS kept another object: {seen.ties} times')
+        print(f'from other proposals, since rounding decides in NMS: {seen.ties} objects')
     for what, difference in seen.largest.items():
         print(f'largest difference of {what}: {difference:.2g}')
     if described.task == 'detection' and not seen.objects and request.int8 is None:

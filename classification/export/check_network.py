@@ -47,7 +47,8 @@ def check_network(
             expected = {port.name: v.numpy() for port, v in zip(ports, wanted, strict=True)}
             seen.images += count
             if exportable.task == 'detection':
-                _compare_packed(seen, expected, found, (count, height, width, 3))
+                most = None if exportable.threshold is None else exportable.threshold.most
+                _compare_packed(seen, expected, found, (count, height, width, 3), most)
             else:
                 for name, values in expected.items():
                     seen.compare_values(name, values, found[name])
@@ -59,6 +60,7 @@ def _compare_packed(
     expected: Mapping[str, np.ndarray],
     actual: Mapping[str, np.ndarray],
     shape: tuple[int, ...],
+    most: int | None,
 ) -> None:
     """Compare a detector's outputs as objects in empty images."""
     count = int(expected['labels'].max(initial=0)) + 1
@@ -72,5 +74,4 @@ def _compare_packed(
     except ValueError as error:
         raise Unequal(f'it {error}') from None
     for wanted, found in zip(*both, strict=True):
-        borders = [float(np.asarray(wanted.scores).min())] if len(wanted) else []
-        seen.compare(wanted, found, borders=borders)
+        seen.compare(wanted, found, most=most)

@@ -1,5 +1,7 @@
 """export/pipelines.py: pipelines of testing as `Pixels`, also those of every committed config."""
 
+import re
+
 import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
@@ -14,11 +16,15 @@ from classification.export.pipelines import pixels_of_pipeline
 from classification.export.pixels import Pixels
 from tests.helpers import ROOT
 
-CONFIGS = sorted(
-    path.relative_to(ROOT).as_posix()
-    for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts
-)
+# Larger sizes of a model have the pipeline of its smallest one.
+CONFIGS = [
+    pytest.param(path, marks=pytest.mark.slow) if re.search('[-_][sb]_', path) else path
+    for path in sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / 'configs').rglob('*.py')
+        if '_base_' not in path.parts
+    )
+]
 CLASSIFIER = ImageClassifier(dict(name='mila_tiny', embed_dim=8, depths=(1, 1, 1, 1)))
 LOAD = dict(type='LoadImageFromFile')
 PACK = dict(type='PackDetInputs')

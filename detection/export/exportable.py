@@ -66,9 +66,9 @@ def _outputs(detector: Any) -> list[Port]:
         Port('scores', ['detections'], 'float32', 'confidence, 0 to 1'),
     ]
     if heads.with_mask:
-        shared = heads.share_roi_extractor
-        extractor = heads.bbox_roi_extractor if shared else heads.mask_roi_extractor
-        side = extractor.roi_layers[0].output_size[0] * (heads.mask_head.scale_factor or 1)
+        side = heads.mask_roi_extractor.roi_layers[0].output_size[0] * (
+            heads.mask_head.scale_factor or 1
+        )
         meaning = 'probability that a pixel of the box, divided evenly, is of the object'
         ports.append(Port('masks', ['detections', side, side], 'float32', meaning))
     ports.append(Port('counts', ['batch'], 'int64', 'number of detections of each image'))

@@ -39,7 +39,7 @@ def onnx_model(
     if not bare:
         model = _between(model, exportable, images)
         outputs = exportable.outputs
-    known = dict(zip(['batch', 'height', 'width'], images, strict=True))
+    known: dict[int | str, int | str] = dict(zip(['batch', 'height', 'width'], images, strict=True))
     outputs = [
         port._replace(shape=[known.get(side, side) for side in port.shape]) for port in outputs
     ]

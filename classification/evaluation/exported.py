@@ -35,8 +35,8 @@ def evaluate_exported(cfg: Config, path: str | os.PathLike) -> dict[str, float]:
     classes = dataset.metainfo.get('classes')
     if classes is not None and list(classes) != list(model.classes):
         raise UsageError(
-            f'{path} has {len(model.classes)} classes, which are not the {len(classes)} of '
-            f'{cfg.filename}: give the config that it was exported with.'
+            f'The classes of {path} are not those of {cfg.filename}: give the config that it was '
+            'exported with.'
         )
     metrics = cfg.test_evaluator
     evaluator = Evaluator(metrics if isinstance(metrics, list) else [metrics])

@@ -204,7 +204,8 @@ def test_the_metrics_of_a_classifier(export, run, configs, random_weights, here,
     path = export('small')
     assert_same_metrics(run, configs['small'], random_weights(configs['small']), path)
     metrics = run('test', configs['small'], path, '--out', 'metrics.json')
-    assert all(name in capsys.readouterr().out for name in metrics)
+    out = capsys.readouterr().out
+    assert all(name in out for name in metrics)
     assert json.loads((here / 'metrics.json').read_text()) == pytest.approx(metrics)
 
 

@@ -22,14 +22,15 @@ from classification.engine.configs.loading import load_config
 from classification.engine.errors import UsageError
 from classification.engine.extras import need
 
+_NEEDED = dict.fromkeys(['onnx', 'torch-export'], ['onnx', 'onnxscript', 'onnxruntime'])
+_NEEDED['openvino'] = [*_NEEDED['onnx'], 'openvino']
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = config_parser(__doc__)
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='path or URL of the weights')
-    parser.add_argument(
-        '--to', required=True, choices=['onnx', 'openvino', 'torch-export'], help='see above'
-    )
+    parser.add_argument('--to', required=True, choices=list(_NEEDED), help='see above')
     parser.add_argument(
         '--out', type=Path, metavar='FILE', help='default: beside CHECKPOINT, under its name'
     )
@@ -71,8 +72,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='real images for the comparison; default: the first of the test dataset',
     )
     args = parser.parse_args(argv)
-    if args.int8 is not None and args.to != 'onnx':
-        parser.error('--int8 goes with --to onnx.')
+    args.bare = args.bare or args.backbone or args.to == 'torch-export'
+    if args.int8 is not None and (args.to != 'onnx' or args.bare):
+        parser.error('--int8 is for whole models in ONNX: give --to onnx, without --bare.')
+    if args.images and (args.int8 is not None or args.bare):
+        parser.error('--images is for whole models in float32, which alone are compared on images.')
     return args
 
 
@@ -83,7 +87,9 @@ def _size(text: str) -> str | tuple[int, int] | None:
         return None
     match = re.fullmatch(r'(\d+)x(\d+)', text)
     if not match or not int(match[1]) or not int(match[2]):
-        raise argparse.ArgumentTypeError(f'{text!r} is not like 224x224, height first, or dynamic')
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is neither like 224x192, height first, nor dynamic'
+        )
     return int(match[1]), int(match[2])
 
 
@@ -91,7 +97,7 @@ def _batch(text: str) -> int | None:
     if text == 'dynamic':
         return None
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f'{text!r} is no number from 1, or dynamic')
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a number from 1 nor dynamic')
     return int(text)
 
 
@@ -99,19 +105,18 @@ def main(argv: Sequence[str] | None = None) -> Path:
     """Export, compare, and return the file's path."""
     args = parse_args(argv)
     with errors_in_one_sentence():
-        need('onnxscript', 'onnx onnxscript onnxruntime', 'Exporting')
+        for package in _NEEDED[args.to]:
+            need(package, package, 'Exporting')
         from classification.export.exporting import Request, export
 
         if '://' in args.checkpoint and args.out is None:
-            raise UsageError(
-                f'{args.checkpoint} is an address: say with --out where the file goes.'
-            )
+            raise UsageError(f'{args.checkpoint} is an address: name the file to write with --out.')
         request = Request(
             to=args.to,
             out=args.out or Path(args.checkpoint).with_suffix(''),
             size=args.size,
             batch=args.batch,
-            bare=args.bare or args.backbone or args.to == 'torch-export',
+            bare=args.bare,
             backbone=args.backbone,
             int8=args.int8,
             images=args.images,

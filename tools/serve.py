@@ -2,7 +2,7 @@
 
     python tools/serve.py WORK_DIR
 
-WORK_DIR is what training leaves, or a checkpoint in it, as tools/predict.py takes it. Then
+WORK_DIR is what training leaves, a checkpoint in it, or an exported .onnx file. Then
 
     curl -F image=@photo.jpg http://127.0.0.1:8000/predict
 

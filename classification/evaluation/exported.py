@@ -24,14 +24,19 @@ def evaluate_exported(cfg: Config, path: str | os.PathLike) -> dict[str, float]:
         UsageError, DataError, CheckpointError: config, data or file cannot be used.
     """
     model, task = load(path), task_of(cfg)
+    if model.formats is not task.formats:
+        raise UsageError(
+            f'{path} is a model of {model.task}, unlike {cfg.filename}: give the config that it '
+            'was exported with.'
+        )
     check_data(cfg, 'test')
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     classes = dataset.metainfo.get('classes')
     if classes is not None and list(classes) != list(model.classes):
         raise UsageError(
-            f'{path} tells {len(model.classes)} classes apart that are not the {len(classes)} of '
-            f'{cfg.filename}: give the config that it was exported with.'
+            f'The classes of {path} are not those of {cfg.filename}: give the config that it was '
+            'exported with.'
         )
     metrics = cfg.test_evaluator
     evaluator = Evaluator(metrics if isinstance(metrics, list) else [metrics])

@@ -36,20 +36,14 @@ def exportable(model: Any) -> Exportable:
         UsageError: the model has no backbone that gives maps.
     """
     network = Maps(model.backbone)
-    try:
-        with torch.no_grad():
-            maps = network(torch.zeros(1, 3, 64, 64))
-        widths = [values.shape[1] for values in maps if values.ndim == 4]
-    except (AttributeError, TypeError) as error:
+    with torch.no_grad():
+        maps = network(torch.zeros(1, 3, 64, 64))
+    if any(values.ndim != 4 for values in maps):
         raise UsageError(
-            f'The backbone of a {type(model).__name__} gives no maps ({error}): give the config of '
-            'a detector or segmentor.'
-        ) from None
-    if len(widths) != len(maps):
-        raise UsageError(
-            f'The backbone of a {type(model).__name__} gives no maps: give the config of a '
-            'detector or segmentor.'
+            f'{type(model).__name__} has a backbone that gives no maps: leave out --backbone, or '
+            'give the config of a detector or segmentor.'
         )
+    widths = [values.shape[1] for values in maps]
     outputs = [
         Port(
             f'map{level}',

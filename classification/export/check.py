@@ -11,7 +11,6 @@ from PIL import Image
 from ..engine.prediction.predictor import Predictor
 from ..exported.outputs import to_results
 from ..exported.preprocessing import ResizeAndCrop
-from ..results import Instances
 from .equality import Differences, Unequal
 from .exportable import Exportable, Threshold
 from .sessions import Session
@@ -37,13 +36,13 @@ def check_equality(
         Unequal: one is larger than allowed.
     """
     seen = Differences()
-    for graph, border in _variants(model, predictor, exportable.threshold, batches):
+    for graph, score in _variants(model, predictor, exportable.threshold, batches):
         if exportable.logits:
             graph.graph.output.append(onnx.ValueInfoProto(name=exportable.logits.name))
         session = open_session(graph)
         for batch in batches:
             outputs = session({'images': _images(batch, exportable.preprocessing)})
-            _compare(seen, outputs, predictor, exportable, batch, border)
+            _compare(seen, outputs, predictor, exportable, batch, score)
     return seen
 
 
@@ -82,7 +81,7 @@ def _compare(
     predictor: Predictor,
     exportable: Exportable,
     batch: Sequence[np.ndarray],
-    border: float | None,
+    score: float | None,
 ) -> None:
     classes, palette = predictor.classes, predictor.palette
     named = {port.name: outputs[port.name] for port in exportable.outputs}
@@ -99,12 +98,8 @@ def _compare(
             seen.compare_values('logits', wanted, outputs[logits.name][index])
             best = np.partition(wanted, -2, axis=0)[-2:]
             margin = (best[1] - best[0]) / np.abs(wanted).max()
-        borders = [] if border is None else [border]
-        if isinstance(expected, Instances) and len(expected):
-            borders.append(
-                float(np.asarray(expected.scores).min())
-            )  # of the last where there are the most
-        seen.compare(expected, actual[index], margin, borders)
+        most = None if exportable.threshold is None else exportable.threshold.most
+        seen.compare(expected, actual[index], margin, score, most)
 
 
 def make_batches(

@@ -40,7 +40,8 @@ def check_network(
         expected = {name: value.numpy() for name, value in zip(names, values, strict=True)}
         actual = run(inputs)
         if exportable.task == 'detection':
-            _compare_packed(seen, expected, actual, np.stack(batch).shape)
+            most = None if exportable.threshold is None else exportable.threshold.most
+            _compare_packed(seen, expected, actual, np.stack(batch).shape, most)
         else:
             seen.images += len(batch)
             for name in names:
@@ -53,6 +54,7 @@ def _compare_packed(
     expected: Mapping[str, np.ndarray],
     actual: Mapping[str, np.ndarray],
     shape: tuple[int, ...],
+    most: int | None,
 ) -> None:
     """Compare a detector's outputs as objects in empty images."""
     count = int(expected['labels'].max(initial=0)) + 1
@@ -66,5 +68,4 @@ def _compare_packed(
     except ValueError as error:
         raise Unequal(f'it {error}') from None
     for wanted, found in zip(*both, strict=True):
-        borders = [float(np.asarray(wanted.scores).min())] if len(wanted) else []
-        seen.compare(wanted, found, borders=borders)
+        seen.compare(wanted, found, most=most)

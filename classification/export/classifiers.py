@@ -71,8 +71,8 @@ def _transforms(steps: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], Pix
     names = [type(step).__name__ for step in transforms]
     if names != ['Resize', 'CenterCrop', 'MaybeToTensor', 'Normalize']:
         raise UsageError(
-            f'The transforms {", ".join(names)} of testing cannot be exported: leave TimmTransform '
-            "its crop_mode 'center'."
+            f'The transforms {", ".join(names)} of testing cannot be exported: give TimmTransform '
+            "the crop_mode 'center' and a square input_size."
         )
     resize, crop, _, normalise = transforms
     interpolation = resize.interpolation.value

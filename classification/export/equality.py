@@ -54,7 +54,11 @@ class Differences:
             raise Unequal(f'{what} differ by {difference:.2g}, and {allowed:g} is allowed')
 
     def compare_values(self, what: str, expected: np.ndarray, actual: np.ndarray) -> None:
-        """Compare arrays, relative to the largest expected value."""
+        """Compare arrays, relative to the largest expected value.
+
+        Raises:
+            Unequal: they differ by more than `RELATIVE`, or in their shapes.
+        """
         if expected.shape != actual.shape:
             raise Unequal(f'{what} have the shape {actual.shape}, not {expected.shape}')
         scale = float(np.abs(expected).max(initial=1e-12))
@@ -65,14 +69,19 @@ class Differences:
         expected: Result,
         actual: Result,
         margin: np.ndarray | None = None,
-        borders: Sequence[float] = (),
+        threshold: float | None = None,
+        most: int | None = None,
     ) -> None:
         """Compare the results of an image.
 
         Args:
             margin: of a map of classes, (H, W), by how much the best class is better than the
                 next, relative to the largest logit.
-            borders: of objects, the scores below which they are left out.
+            threshold: of objects, the score below which they are left out.
+            most: number of objects that an image has at most, those with the best scores.
+
+        Raises:
+            Unequal: they differ by more than is allowed.
         """
         self.images += 1
         if isinstance(expected, Scores) and isinstance(actual, Scores):
@@ -80,7 +89,7 @@ class Differences:
         elif isinstance(expected, ClassMap) and isinstance(actual, ClassMap):
             self._compare_maps(expected.map, actual.map, margin)
         elif isinstance(expected, Instances) and isinstance(actual, Instances):
-            self._compare_objects(expected, actual, borders)
+            self._compare_objects(expected, actual, _borders(expected, threshold, most))
         else:
             raise Unequal(f'results are {type(actual).__name__}, not {type(expected).__name__}')
 
@@ -134,6 +143,14 @@ class Differences:
         union = (masks[0] | masks[1]).sum()
         overlap = float((masks[0] & masks[1]).sum() / union) if union else 1.0
         self.see('masks, 1 - IoU', 1 - overlap, 1 - MASK_IOU)
+
+
+def _borders(expected: Instances, threshold: float | None, most: int | None) -> list[float]:
+    """The scores that decide which objects are left out."""
+    borders = [] if threshold is None else [threshold]
+    if most is not None and len(expected) >= most:
+        borders.append(min(_score(expected, index) for index in range(len(expected))))
+    return borders
 
 
 def _find(

@@ -55,12 +55,14 @@ class Threshold(NamedTuple):
     """The score below which a detector leaves objects out, and how it is changed.
 
     Attributes:
-        of_model: (model, score) -> the score until now.
-        of_onnx: (graph, score).
+        of_model: changes it in a model: (model, score) -> the score until now.
+        of_onnx: changes it in a graph: (graph, score).
+        most: number of objects that an image has at most, whatever their scores.
     """
 
     of_model: Callable[[Any, float], float]
     of_onnx: Callable[[onnx.ModelProto, float], None]
+    most: int
 
 
 @dataclass

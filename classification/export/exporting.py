@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 
 from ..engine.errors import CheckpointError, UsageError
+from ..engine.extras import need
 from ..engine.prediction.predictor import Predictor
 from ..models.folding import fold
 from . import backbones
@@ -80,12 +81,7 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
     else:
         described = predictor.task.exportable(model, predictor.steps)
     size = described.fixed_size if request.size == 'usual' else request.size
-    multiple = described.multiple
-    if request.bare and size is not None and (size[0] % multiple or size[1] % multiple):
-        raise UsageError(
-            f'The network takes heights and widths that are multiples of {multiple}, not '
-            f'{size[0]}x{size[1]}: give such a --size.'
-        )
+    _check_size(described, request.bare, size)
     path = request.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export-') as folder:
@@ -93,7 +89,7 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
             seen = _write(Path(folder) / path.name, cfg, predictor, described, request, size)
         except Unequal as error:
             raise CheckpointError(
-                f'{path} is not written, for what it gives is not what {checkpoint} gives: '
+                f'{path} is not written, because its results differ from those of {checkpoint}: '
                 f'{error}; try other images with --images, and report it if it stays.'
             ) from None
         for file in Path(folder).iterdir():
@@ -108,6 +104,25 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
         print('Nothing was found in these images: compare others, with --images.')
     print(f'{path}: {path.stat().st_size / 1e6:.1f} MB')
     return path
+
+
+def _check_size(described: Exportable, bare: bool, size: tuple[int, int] | None) -> None:
+    """Raise UsageError where a (height, width) is not one that the exported model could have."""
+    if size is None:
+        return
+    height, width = size
+    if not bare and described.preprocessing and size != described.fixed_size:
+        wanted = 'x'.join(map(str, described.fixed_size or ()))
+        raise UsageError(
+            f'--size {height}x{width} does not fit a classifier whose images are cropped to '
+            f'{wanted}: leave it out, or change the test pipeline of the config.'
+        )
+    step = described.multiple
+    if bare and (height % step or width % step):
+        raise UsageError(
+            f'--size {height}x{width} does not fit a network whose input has sides that are '
+            f'multiples of {step}: give {height + -height % step}x{width + -width % step}.'
+        )
 
 
 def _write(
@@ -130,15 +145,14 @@ def _write(
         print(f'It will be compared on images of {source}.', flush=True)
     if request.to == 'torch-export':
         program = export_program(described, batch, size)
-        # Without decompositions, which leaves only autocast's regions out: they cannot be saved.
+        # Decomposes nothing, but inlines the regions of autocast, which cannot be saved.
         torch.export.save(program.run_decompositions({}), path)
         names = [port.name for port in described.network_outputs]
         return check_network(program_session(path, names), described, batches)
     model = onnx_model(described, predictor.classes, predictor.palette, batch, size, request.bare)
     open_session = onnx_session
     if request.to == 'openvino':
-        import openvino
-
+        openvino = need('openvino', 'openvino', 'OpenVINO')
         openvino.save_model(to_openvino(model), path, compress_to_fp16=False)
         open_session = _openvino_session
     elif request.int8 is not None:

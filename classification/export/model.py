@@ -39,6 +39,10 @@ def onnx_model(
     if not bare:
         model = _between(model, exportable, images)
         outputs = exportable.outputs
+    known: dict[int | str, int | str] = dict(zip(['batch', 'height', 'width'], images, strict=True))
+    outputs = [
+        port._replace(shape=[known.get(side, side) for side in port.shape]) for port in outputs
+    ]
     values = [*model.graph.input, *model.graph.output]
     for value, port in zip(values, [*inputs, *outputs], strict=True):
         _name_sizes(value, port.shape)

@@ -86,9 +86,7 @@ class TwoStageDetector(nn.Module):
         self.box_head, self.box_features = heads.bbox_head, RoIFeatures(heads.bbox_roi_extractor)
         self.mask_head: Any = heads.mask_head if heads.with_mask else None
         if heads.with_mask:
-            shared = heads.share_roi_extractor
-            extractor = heads.bbox_roi_extractor if shared else heads.mask_roi_extractor
-            self.mask_features = RoIFeatures(extractor)
+            self.mask_features = RoIFeatures(heads.mask_roi_extractor)
 
     def forward(self, x: Tensor, shape: Tensor, size: Tensor) -> tuple[Tensor, ...]:
         """Boxes (D, 4), labels (D,), scores (D,), probabilities of masks (D, h, w), counts (B,).

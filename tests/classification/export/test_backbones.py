@@ -1,0 +1,50 @@
+"""export/backbones.py: backbones for other programs, for every size of image."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from classification.engine.errors import UsageError
+from classification.export.backbones import exportable
+from classification.export.check_network import check_network
+from classification.export.model import onnx_model
+from classification.export.sessions import onnx_session
+from tests.backbones import BACKBONES, build
+
+FAST = ('ConvNeXt',)
+
+
+def model(kind):
+    return SimpleNamespace(backbone=build(kind).eval())
+
+
+@pytest.mark.filterwarnings('ignore')  # of the exporter, about its own parts
+@pytest.mark.parametrize(
+    'kind', [k if k in FAST else pytest.param(k, marks=pytest.mark.slow) for k in BACKBONES]
+)
+def test_onnx(kind):
+    described = exportable(model(kind))
+    graph = onnx_model(described, [], [], bare=True)
+    seen = check_network(onnx_session(graph), described, None, None)
+    assert set(seen.largest) == {port.name for port in described.outputs}
+    assert seen.images == 8 and max(seen.largest.values()) < 1e-4
+
+
+def test_a_description():
+    backbone = build('ConvNeXt').eval()
+    found = exportable(SimpleNamespace(backbone=backbone))
+    assert found.task == 'backbone'
+    x = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        maps = found.network(x)
+    for level, (port, values) in enumerate(zip(found.outputs, maps, strict=True), start=1):
+        assert port.name == f'map{level}' and port.shape[1] == values.shape[1]
+    assert [values.shape[1] for values in maps] == [8, 16, 24, 32]
+
+
+def test_a_model_without_maps():
+    classifier = SimpleNamespace(backbone=nn.Sequential(nn.Flatten(), nn.Linear(64 * 64 * 3, 5)))
+    with pytest.raises(UsageError, match='has a backbone that gives no maps: leave out --backbone'):
+        exportable(classifier)

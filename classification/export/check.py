@@ -43,7 +43,7 @@ def check_equality(
         for batch in batches:
             outputs = session({'images': _images(batch, exportable.preprocessing)})
             _compare(seen, outputs, predictor, exportable, batch, score)
-    return seen
+    return seen.conclude()
 
 
 def _images(batch: Sequence[np.ndarray], preprocessing: Mapping[str, Any]) -> np.ndarray:

@@ -46,7 +46,7 @@ def check_network(
             seen.images += len(batch)
             for name in names:
                 seen.compare_values(name, expected[name], actual[name])
-    return seen
+    return seen.conclude()
 
 
 def _compare_packed(

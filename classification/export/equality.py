@@ -53,6 +53,16 @@ class Differences:
         if not difference <= allowed:  # NaN is not equal to anything
             raise Unequal(f'{what} differ by {difference:.2g}, and {allowed:g} is allowed')
 
+    def conclude(self) -> 'Differences':
+        """These differences, after the last.
+
+        Raises:
+            Unequal: too many objects come from other proposals.
+        """
+        if self.ties > TIES * self.objects:
+            raise Unequal(f'{self.ties} of {self.objects} objects come from other proposals')
+        return self
+
     def compare_values(self, what: str, expected: np.ndarray, actual: np.ndarray) -> None:
         """Compare arrays, relative to the largest expected value.
 
@@ -124,8 +134,6 @@ class Differences:
                 self.ties += 1
         for index in left:
             _refuse(actual, index, borders, 'adds')
-        if self.ties > max(1, TIES * self.objects):
-            raise Unequal(f'{self.ties} of {self.objects} objects come from other proposals')
 
     def _compare_object(
         self, expected: Instances, index: int, actual: Instances, match: int

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import onnx
 import torch
 from mmengine.config import Config
@@ -142,6 +143,14 @@ def _write(
         torch.export.save(program.run_decompositions({}), path)
         names = [port.name for port in described.network_outputs]
         return check_network(program_session(path, names), described, batch, size)
+    # What is given is looked at before the long conversion.
+    calibration, batches = None, list[list[np.ndarray]]()
+    if request.int8:
+        calibration = Calibration(request.int8, described.preprocessing, size, batch)
+    elif request.int8 is None and not request.bare:
+        pictures, source = find_pictures(cfg, predictor.task, request.images)
+        print(f'images for the comparison: {source}')
+        batches = make_batches(pictures, batch, size)
     model = onnx_model(described, predictor.classes, predictor.palette, batch, size, request.bare)
     open_session = onnx_session
     if request.to == 'openvino':
@@ -149,9 +158,6 @@ def _write(
         openvino.save_model(to_openvino(model), path, compress_to_fp16=False)
         open_session = _openvino_session
     elif request.int8 is not None:
-        calibration = None
-        if request.int8:
-            calibration = Calibration(request.int8, described.preprocessing, size, batch)
         onnx.save(quantize(model, calibration), path)
         print('8 bits change the results: measure them with tools/test.py CONFIG FILE.')
         return Differences()
@@ -159,9 +165,6 @@ def _write(
         onnx.save(model, path)
     if request.bare:
         return check_network(open_session(model), described, batch, size)
-    pictures, source = find_pictures(cfg, predictor.task, request.images)
-    print(f'images for the comparison: {source}')
-    batches = make_batches(pictures, batch, size)
     return check_equality(model, open_session, predictor, described, batches)
 
 

@@ -144,7 +144,8 @@ def _write(
         names = [port.name for port in described.network_outputs]
         return check_network(program_session(path, names), described, batch, size)
     # What is given is looked at before the long conversion.
-    calibration, batches = None, list[list[np.ndarray]]()
+    calibration = None
+    batches: list[list[np.ndarray]] = []
     if request.int8:
         calibration = Calibration(request.int8, described.preprocessing, size, batch)
     elif request.int8 is None and not request.bare:

@@ -1,8 +1,10 @@
 """What several tests use: paths, images on disk, comparisons. Fixtures are in conftest.py."""
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from mmengine.registry import DATASETS
 from PIL import Image
@@ -16,6 +18,19 @@ LAST = dict(
     detection='epoch_2.pth',
     segmentation='iter_6.pth',
 )
+
+
+def committed_configs(*folders):
+    """Paths of the configs in folders of configs/, as parameters of a test.
+
+    Those that differ from others by the backbone alone are slow ones.
+    """
+    same = re.compile('-[sb]_|convnext|mambaout|vmamba|swin|study-(?!baseline)')
+    return [
+        pytest.param(path, id=path.stem, marks=pytest.mark.slow if same.search(path.name) else [])
+        for folder in folders
+        for path in sorted((ROOT / 'configs' / folder).glob('*.py'))
+    ]
 
 
 def picture(path, size=(40, 36), mode='RGB', seed=0):

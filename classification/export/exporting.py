@@ -142,13 +142,17 @@ def _write(
     pictures, source = find_pictures(cfg, predictor.task, request.images)
     batches = make_batches(pictures, batch, size)
     if request.int8 is None:
-        print(f'It will be compared on images of {source}.', flush=True)
+        print(f'images for the comparison: {source}', flush=True)
     if request.to == 'torch-export':
         program = export_program(described, batch, size)
         # Decomposes nothing, but inlines the regions of autocast, which cannot be saved.
         torch.export.save(program.run_decompositions({}), path)
         names = [port.name for port in described.network_outputs]
         return check_network(program_session(path, names), described, batches)
+    # What is given is looked at before the long conversion.
+    calibration = None
+    if request.int8:
+        calibration = Calibration(request.int8, described.preprocessing, size, batch)
     model = onnx_model(described, predictor.classes, predictor.palette, batch, size, request.bare)
     open_session = onnx_session
     if request.to == 'openvino':
@@ -156,9 +160,6 @@ def _write(
         openvino.save_model(to_openvino(model), path, compress_to_fp16=False)
         open_session = _openvino_session
     elif request.int8 is not None:
-        calibration = None
-        if request.int8:
-            calibration = Calibration(request.int8, described.preprocessing, size, batch)
         onnx.save(quantize(model, calibration), path)
         print('8 bits change the results: measure them with tools/test.py CONFIG FILE.')
         return Differences()

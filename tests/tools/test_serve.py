@@ -19,11 +19,13 @@ pytest.importorskip('uvicorn')
 pytest.importorskip('python_multipart')
 
 import classification
+import classification.exported
 import detection
 import segmentation
 from classification.serving.app import create_app
 from classification.serving.limits import Limits
 from classification.serving.load import try_server
+from tests.exported import write_model
 from tests.helpers import ROOT
 from tests.serving import ask, predict, served
 
@@ -73,6 +75,17 @@ def test_the_other_tasks(task, trained, here):
             Image.new('RGB', (1500, 40)).save(file, 'PNG')
             refused = predict(port, file.getvalue())
             assert refused.status == 422 and 'needs images of at least' in refused.json['detail']
+
+
+def test_an_exported_model(here):
+    path = write_model(here / 'colours.onnx', 'classification')
+    images, model = _images(), classification.exported.load(path)
+    with tool(path) as port:
+        health = ask(port).json
+        assert (health['task'], health['parameters']) == ('classification', None)
+        assert health['classes'] == ['red', 'green', 'blue']
+        for image in images:
+            _compare('classification', model(image), predict(port, image, '?threshold=0').json)
 
 
 def _images():

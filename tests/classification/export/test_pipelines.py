@@ -1,7 +1,5 @@
 """export/pipelines.py: pipelines of testing as `Pixels`, also those of every committed config."""
 
-import re
-
 import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
@@ -14,17 +12,8 @@ from classification.engine.errors import UsageError
 from classification.export.classifiers import exportable as classifier_exportable
 from classification.export.pipelines import pixels_of_pipeline
 from classification.export.pixels import Pixels
-from tests.helpers import ROOT
+from tests.helpers import committed_configs
 
-# Larger sizes of a model have the pipeline of its smallest one.
-CONFIGS = [
-    pytest.param(path, marks=pytest.mark.slow) if re.search('[-_][sb]_', path) else path
-    for path in sorted(
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / 'configs').rglob('*.py')
-        if '_base_' not in path.parts
-    )
-]
 CLASSIFIER = ImageClassifier(dict(name='mila_tiny', embed_dim=8, depths=(1, 1, 1, 1)))
 LOAD = dict(type='LoadImageFromFile')
 PACK = dict(type='PackDetInputs')
@@ -96,10 +85,12 @@ def assert_one_sentence(error):
     assert '\n' not in sentence and '. ' not in sentence and sentence.endswith('.')
 
 
-@pytest.mark.parametrize('path', CONFIGS)
+@pytest.mark.parametrize(
+    'path', committed_configs('classification', 'detection', 'quickstart', 'segmentation', 'study')
+)
 def test_committed_configs(path):
     """Each has a form that can be exported."""
-    cfg = Config.fromfile(ROOT / path)
+    cfg = Config.fromfile(path)
     steps = leaf_datasets(cfg.test_dataloader.dataset)[0]['pipeline']
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         if cfg.default_scope == 'mmengine':

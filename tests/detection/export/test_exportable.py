@@ -1,7 +1,5 @@
 """export/exportable.py: how detectors are described, and which are refused with what reason."""
 
-import re
-
 import pytest
 import torch
 from mmengine.config import Config
@@ -12,7 +10,7 @@ from classification.engine.errors import UsageError
 from detection.export.exportable import exportable, refusal
 from detection.export.network import TwoStageDetector
 from tests.detectors import detector
-from tests.helpers import ROOT
+from tests.helpers import committed_configs
 
 STEPS = [
     dict(type='LoadImageFromFile'),
@@ -20,12 +18,6 @@ STEPS = [
     dict(type='PackDetInputs'),
 ]
 ROI_POOL = dict(_delete_=True, type='RoIPool', output_size=7)
-# Larger sizes of a model have the heads of its smallest one.
-CONFIGS = [
-    pytest.param(path, marks=pytest.mark.slow if re.search('-[sb]_', path.name) else [])
-    for path in sorted((ROOT / 'configs').glob('*/*.py'))
-    if path.parent.name == 'detection' or 'rcnn' in path.name
-]
 
 
 @pytest.mark.parametrize('masks', [True, False])
@@ -102,7 +94,7 @@ def test_another_kind_of_model():
     assert refusal(torch.nn.Linear(1, 1)) == 'it has a Linear, not FasterRCNN or MaskRCNN'
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', committed_configs('detection'))
 def test_committed_configs(path):
     """Faster and Mask R-CNN can be exported, the others say why not."""
     cfg = Config.fromfile(path)

@@ -1,7 +1,5 @@
 """export/exportable.py: how segmentors are described, and which are refused with what reason."""
 
-import re
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -15,18 +13,12 @@ from classification.engine.configs.loading import load_config
 from classification.engine.errors import UsageError
 from classification.export.operators import build
 from segmentation.export.exportable import exportable, refusal
-from tests.helpers import FIXTURES, ROOT
+from tests.helpers import FIXTURES, committed_configs
 
 STEPS = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(64, 48), keep_ratio=True),
     dict(type='PackSegInputs'),
-]
-# Larger sizes of a model have the head of its smallest one.
-CONFIGS = [
-    pytest.param(path, marks=pytest.mark.slow if re.search('-[sb]_', path.name) else [])
-    for path in sorted((ROOT / 'configs').glob('*/*.py'))
-    if path.parent.name == 'segmentation' or 'upernet' in path.name
 ]
 
 
@@ -113,7 +105,7 @@ def test_another_kind_of_model():
     assert refusal(torch.nn.Linear(1, 1)) == 'it is a Linear, not an EncoderDecoder'
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', committed_configs('segmentation'))
 def test_committed_configs(path):
     """Each can be exported."""
     model = Config.fromfile(path).model

@@ -11,7 +11,7 @@ from PIL import Image
 from ..engine.prediction.predictor import Predictor
 from ..exported.outputs import to_results
 from ..exported.preprocessing import ResizeAndCrop
-from .equality import Differences, Unequal
+from .equality import Differences, Unequal, run_or_differ
 from .exportable import Exportable, Threshold
 from .sessions import Session
 
@@ -41,7 +41,8 @@ def check_equality(
             graph.graph.output.append(onnx.ValueInfoProto(name=exportable.logits.name))
         session = open_session(graph)
         for batch in batches:
-            outputs = session({'images': _images(batch, exportable.preprocessing)})
+            images = _images(batch, exportable.preprocessing)
+            outputs = run_or_differ(session, {'images': images})
             _compare(seen, outputs, predictor, exportable, batch, score)
     return seen.conclude()
 

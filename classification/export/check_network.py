@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..exported.outputs import to_results
-from .equality import Differences, Unequal
+from .equality import Differences, Unequal, run_or_differ
 from .exportable import Exportable
 from .pixels import pixels_graph
 from .sessions import Session, onnx_session
@@ -38,7 +38,7 @@ def check_network(
             found = exportable.network(*map(torch.from_numpy, inputs.values()))
         values = found if isinstance(found, tuple) else (found,)
         expected = {name: value.numpy() for name, value in zip(names, values, strict=True)}
-        actual = run(inputs)
+        actual = run_or_differ(run, inputs)
         if exportable.task == 'detection':
             most = None if exportable.threshold is None else exportable.threshold.most
             _compare_packed(seen, expected, actual, np.stack(batch).shape, most)

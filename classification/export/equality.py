@@ -4,7 +4,7 @@ Rounding differs between libraries, so that equal models give results that diffe
 What is allowed is far more than that, and far less than what anyone would see.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,23 @@ BOX_IOU = 0.99  # rounding moves a box by far less; a box beyond it is another o
 
 class Unequal(Exception):
     """The exported model gives something else; the message is the end of a sentence."""
+
+
+def run_or_differ(
+    session: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]],
+    inputs: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """What an exported model gives.
+
+    Raises:
+        Unequal: it fails, as one does whose sizes are fixed without saying so.
+    """
+    try:
+        return session(inputs)
+    except Exception as error:  # each runtime has its own
+        shape = 'x'.join(map(str, next(iter(inputs.values())).shape))
+        reason = ' '.join(str(error).split())[:200]
+        raise Unequal(f'it fails for an input of {shape} ({reason})') from error
 
 
 @dataclass

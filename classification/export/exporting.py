@@ -90,7 +90,7 @@ def export(cfg: Config, checkpoint: str, request: Request) -> Path:
         except Unequal as error:
             raise CheckpointError(
                 f'{path} is not written, because its results differ from those of {checkpoint}: '
-                f'{error}; try other images with --images, and report it if it stays.'
+                f'{error}; try a fixed --size or other --images, and report it if it stays.'
             ) from None
         for file in Path(folder).iterdir():
             os.replace(file, path.parent / file.name)

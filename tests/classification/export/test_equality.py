@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classification.export.equality import RELATIVE, SCORE, Differences, Unequal
+from classification.export.equality import RELATIVE, SCORE, Differences, Unequal, run_or_differ
 from classification.results import ClassMap, Instances, Mask, Scores
 
 IMAGE = np.zeros((40, 50, 3), np.uint8)
@@ -223,3 +223,11 @@ def test_boxes_without_an_area():
     assert seen(flat, objects([[5, 5, 5, 9]], [0], [0.5])).objects == 1
     with pytest.raises(Unequal, match='lacks a cat'):
         seen(flat, objects([[6, 5, 6, 9]], [0], [0.5]))
+
+
+def test_a_model_that_fails_is_not_equal():
+    def fail(inputs):
+        raise RuntimeError('cannot\nreshape')
+
+    with pytest.raises(Unequal, match=r'it fails for an input of 1x64x96x3 \(cannot reshape\)'):
+        run_or_differ(fail, dict(images=np.zeros((1, 64, 96, 3), np.uint8)))

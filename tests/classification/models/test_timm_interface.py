@@ -63,7 +63,7 @@ def test_reset_classifier(name):
 
 @every_model
 def test_features_only(name):
-    model = build(name, features_only=True)
+    model = build(name, features_only=True, out_indices=(0, 1))
     with torch.no_grad():
         maps = model(images(72, 104))
     assert [y.shape[1] for y in maps] == model.feature_info.channels()

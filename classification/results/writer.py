@@ -30,7 +30,12 @@ class RecordWriter(ABC):
     What depends on an image alone is its record; what depends on those before it, such as running
     ids, is added as the record is written. So records may be made by several processes, kept as
     JSON, and written in order by one.
+
+    Args: as `ResultsWriter`.
     """
+
+    @abstractmethod
+    def __init__(self, out: Path, classes: Sequence[str], score_thr: float): ...
 
     @abstractmethod
     def record(self, file_name: str, result: Any) -> Any:

@@ -16,6 +16,7 @@ import torch
 
 from classification.engine.cli import config_parser, errors_in_one_sentence
 from classification.engine.configs.loading import load_config
+from classification.engine.machine.ranks import local_rank
 from classification.engine.prediction.base import ImagePredictor
 from classification.engine.prediction.command import IMAGES_AND_RESULTS, add_arguments, predict
 from classification.engine.prediction.predictor import Predictor
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             return load_model(
                 args.config, device=args.device, precision=args.precision, tile=args.tile
             )
+        if args.device is None and torch.cuda.is_available():  # one of each process's own
+            torch.cuda.set_device(local_rank() % torch.cuda.device_count())
         config, checkpoint = args.config, args.checkpoint
         if checkpoint is None:
             config, checkpoint = find_trained(config)

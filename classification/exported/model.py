@@ -1,5 +1,6 @@
 """A model in one .onnx file, which ONNX Runtime runs."""
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..engine.errors import CheckpointError, DataError, UsageError
 from ..engine.extras import need
+from ..engine.machine.ranks import local_rank
 from ..engine.prediction.base import ImagePredictor, Prepared
 from ..formats import FORMATS
 from ..results import Result
@@ -86,6 +88,7 @@ class ExportedModel(ImagePredictor):
         self.task = described.task
         super().__init__(FORMATS[self.task], tile, can_merge=self.task != 'classification')
         self.path = file.path
+        self._fingerprint = hashlib.sha256(file.content).hexdigest()
         self.classes, self.palette = described.classes, described.palette
         self._preprocessing = described.preprocessing
         self._session = _session(file, device)
@@ -122,6 +125,10 @@ class ExportedModel(ImagePredictor):
 
     def _contradiction(self, what: str) -> CheckpointError:
         return CheckpointError(f'{self.path} contradicts itself, {what}: export it anew.')
+
+    def fingerprint(self) -> str:
+        """As `ImagePredictor`."""
+        return self._fingerprint
 
     def _prepare(self, picture: np.ndarray, path: str) -> Prepared:
         """As `ImagePredictor`; an image of a size that the graph does not take is a DataError."""
@@ -174,6 +181,8 @@ def _session(file: OnnxFile, device: str | None) -> Any:
     runtime = need('onnxruntime', 'onnxruntime', 'An exported model')
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is an exception as well
+    if (threads := os.environ.get('OMP_NUM_THREADS', '')).isdecimal():  # else it takes all cores
+        options.intra_op_num_threads = int(threads)
     # Bytes may also be of another format, at which `read_onnx` has not looked.
     options.add_session_config_entry('session.load_model_format', 'ONNX')
     has_gpu = _GPU in runtime.get_available_providers()
@@ -182,7 +191,7 @@ def _session(file: OnnxFile, device: str | None) -> Any:
     wants_gpu = has_gpu if device is None else device != 'cpu'
     providers: list[Any] = [_CPU]
     if wants_gpu:
-        index = int((device or '').partition(':')[2] or 0)
+        index = int((device or '').partition(':')[2] or local_rank())
         providers = [(_GPU, {'device_id': index}), _CPU] if has_gpu else providers
     try:
         session = runtime.InferenceSession(file.content, options, providers=providers)

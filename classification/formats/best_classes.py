@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..results import Scores
+from ..results.writer import RecordWriter
 from .json_lines import JsonLines
 
 
-class BestClasses:
+class BestClasses(RecordWriter):
     """results.json: the best classes of each image; until `finish`, a line each in results.jsonl.
 
     Args: as `results.writer.ResultsWriter`.
@@ -16,10 +18,14 @@ class BestClasses:
     def __init__(self, out: Path, classes: Sequence[str], score_thr: float):
         self.lines = JsonLines(out / 'results.jsonl')
 
-    def add(self, file_name: str, name: Path, result: Scores) -> None:
-        """Take the scores of an image."""
+    def record(self, file_name: str, result: Scores) -> dict[str, Any]:
+        """The best classes of an image."""
         best = [{'class': name, 'score': round(score, 5)} for name, score in result.best()]
-        self.lines.add({'file_name': file_name, 'best': best})
+        return {'file_name': file_name, 'best': best}
+
+    def put(self, record: dict[str, Any]) -> None:
+        """Take the record of an image."""
+        self.lines.add(record)
 
     def finish(self) -> None:
         """Put the lines together as one file."""

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ..results import Instances
+from ..results.writer import RecordWriter
 from .json_lines import JsonLines
 
 
-class CocoResults:
+class CocoResults(RecordWriter):
     """results.json: images, annotations and categories; pycocotools.coco.COCO reads it.
 
     Until `finish`, results.jsonl has a line per image.
@@ -23,13 +24,21 @@ class CocoResults:
         self.categories = [{'id': i, 'name': name} for i, name in enumerate(classes, start=1)]
         self.annotations = 0
 
-    def add(self, file_name: str, name: Path, result: Instances) -> None:
-        """Take the instances of an image: boxes, scores, and masks where there are any."""
+    def record(self, file_name: str, result: Instances) -> dict[str, Any]:
+        """The instances of an image: boxes, scores, and masks where there are any."""
         height, width = result.image.shape[:2]
-        image_id = len(self.lines) + 1
-        annotations = result.to_coco(image_id, first_id=self.annotations + 1)
+        image = {'id': 1, 'file_name': file_name, 'height': height, 'width': width}
+        return {'image': image, 'annotations': result.to_coco()}
+
+    def put(self, record: dict[str, Any]) -> None:
+        """Take the record of an image, with the next ids."""
+        image_id, first = len(self.lines) + 1, self.annotations + 1
+        image = {**record['image'], 'id': image_id}
+        annotations = [
+            {**annotation, 'id': i, 'image_id': image_id}
+            for i, annotation in enumerate(record['annotations'], start=first)
+        ]
         self.annotations += len(annotations)
-        image = {'id': image_id, 'file_name': file_name, 'height': height, 'width': width}
         self.lines.add({'image': image, 'annotations': annotations})
 
     def finish(self) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..results import ClassMap, Instances, Scores
+from ..results.writer import RecordWriter
 
 
-class Table:
+class Table(RecordWriter):
     """results.csv: a row per image, written as it comes; a subclass says what is in it.
 
     Args: as `results.writer.ResultsWriter`.
@@ -25,14 +26,18 @@ class Table:
         """The values of an image's row."""
         raise NotImplementedError
 
-    def add(self, file_name: str, name: Path, result: Any) -> None:
+    def record(self, file_name: str, result: Any) -> list[Any]:
+        """The row of an image."""
+        return [file_name, *self.row(result)]
+
+    def put(self, record: Sequence[Any]) -> None:
         """Write a row, before the first one the names of the columns."""
         new = not self.path.exists()
         with self.path.open('a', newline='', encoding='utf-8') as file:
             rows = csv.writer(file)
             if new:
                 rows.writerow(['image', *self.columns])
-            rows.writerow([file_name, *self.row(result)])
+            rows.writerow(record)
 
     def finish(self) -> None:
         """Do nothing: each row is written as it comes."""

@@ -12,7 +12,7 @@ from ...results.tiles import cut_tiles, merge
 from ...results.writer import ResultsWriter
 from ...visualization.drawing import Colour
 from ..errors import UsageError
-from .sources import Given, Source
+from .source import Given, Source
 
 
 class Prepared(NamedTuple):
@@ -61,6 +61,10 @@ class ImagePredictor(ABC):
                 'where things are.'
             )
         self.formats, self.tile = formats, tile
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hex digest of all that decides what is predicted: two that share it predict the same."""
 
     @abstractmethod
     def _prepare(self, picture: np.ndarray, path: str) -> Prepared:

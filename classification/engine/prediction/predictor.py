@@ -7,6 +7,7 @@ result.draw().save('drawn.png')
 Each task's package has it as `load`.
 """
 
+import hashlib
 import os
 import threading
 from collections.abc import Sequence
@@ -108,6 +109,15 @@ class Predictor(ImagePredictor):
         collate = cfg.test_dataloader.get('collate_fn')
         self._collate = FUNCTIONS.get(collate['type']) if collate else pseudo_collate
         self._lock = threading.Lock()
+
+    def fingerprint(self) -> str:
+        """As `ImagePredictor`."""
+        texts = [str(self.model), str(self.steps), self.precision, *self.classes]
+        digest = hashlib.sha256('\n'.join(texts).encode())
+        for name, values in self.model.state_dict().items():
+            digest.update(name.encode())
+            digest.update(values.cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def _prepare(self, picture: np.ndarray, path: str) -> Prepared:
         """As `ImagePredictor`; the pipeline's first step takes the picture as it is."""

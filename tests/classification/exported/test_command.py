@@ -148,6 +148,58 @@ def test_without_onnxruntime(folder):
     assert done.stderr.startswith('error: An exported model needs onnxruntime, which cannot be lo')
 
 
+DYING = """
+import os
+from classification.exported.model import ExportedModel
+run, left = ExportedModel._run, [4]
+def dying(self, batch):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), 9)
+    return run(self, batch)
+ExportedModel._run = dying
+"""
+
+
+@pytest.mark.parametrize(
+    'task, file, names',
+    [
+        ('detection', 'results.json', ('RANK', 'WORLD_SIZE')),
+        ('classification', 'results.csv', ('SLURM_PROCID', 'SLURM_NTASKS')),
+    ],
+)
+def test_three_processes_a_kill_and_a_merge(task, file, names, folder, monkeypatch):
+    """By variables alone and without PyTorch; the bytes are those that one process writes."""
+    for i in range(20):
+        picture(folder / f'many/{i}.png', seed=i)
+    write_model(folder / 'm.onnx', task)
+    form = 'coco' if task == 'detection' else 'csv'
+    given = ['m.onnx', 'many', '--format', form, '--out']
+    done = python(COMMAND, *given, 'one', '--no-overlays', cwd=folder)
+    assert not done.returncode, done.stderr
+    command = [COMMAND, *given, 'three', '--shard-size', 2]
+    for rank in (2, 0, 1):
+        for name, value in zip(names, (rank, 3), strict=True):
+            monkeypatch.setenv(name, str(value))
+        if rank != 1:
+            killed = python(DYING + COMMAND, *command[1:], cwd=folder)
+            assert killed.returncode == -9
+            shards = {path.name for path in (folder / 'three/shards').glob('*.jsonl')}
+            assert f'00000{rank}.jsonl' in shards and f'00000{rank + 3}.jsonl' not in shards
+        done = python(*command, cwd=folder)
+        assert not done.returncode and done.stderr == '', done.stderr
+    assert 'All 10 shards are complete, to merge them: python -m classification.formats three' in (
+        done.stdout
+    )
+    merge = COMMAND.replace('exported', 'formats')
+    done = python(merge, 'three', cwd=folder)
+    assert done.stdout == f'20 of 20 images predicted, three has {file}\n', done.stderr
+    assert (folder / 'three' / file).read_bytes() == (folder / 'one' / file).read_bytes()
+    assert [path.name for path in (folder / 'one').iterdir()] == [file]
+    assert {path.name for path in (folder / 'three').iterdir()} == {file, 'shards'}
+    assert not [*(folder / 'three/shards').glob('.partial*')]
+
+
 @pytest.mark.slow
 def test_an_installation_without_pytorch(folder):
     """A new environment with numpy, Pillow and onnxruntime; it needs an index of packages."""

@@ -1,6 +1,7 @@
 """engine/prediction/sources.py: which files are images, and their names in an output folder."""
 
 import functools
+import tarfile
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from classification.engine.errors import DataError, UsageError
 from classification.engine.prediction.sources import find_images, find_sources
+from tests.helpers import picture
 
 
 def touch(here, *paths):
@@ -23,6 +25,8 @@ def touch(here, *paths):
     'patterns, names',
     [
         (['a'], ['x', 'deep/y']),
+        (['.'], ['a/x', 'a/deep/y', 'b/z']),
+        (['./a/'], ['x', 'deep/y']),
         (['a/x.png', 'b/z.jpg'], ['x', 'z']),
         (['a/**/*.png'], ['x', 'deep/y']),
         (['a/x.png', 'a/x.png', './a/x.png', 'link.png'], ['x']),
@@ -31,7 +35,8 @@ def touch(here, *paths):
 )
 def test_names_are_paths_below_what_was_given(patterns, names, here):
     touch(here, 'a/x.png', 'a/deep/y.png', 'b/z.jpg', 'b/notes.txt', 'a/._x.png', 'a/.git/z.png')
-    (here / 'link.png').symlink_to('a/x.png')
+    if 'link.png' in patterns:
+        (here / 'link.png').symlink_to('a/x.png')
     if '[1]' in names:
         touch(here, 'a/[1].png')
     found, _ = find_images(patterns)
@@ -62,13 +67,15 @@ def test_other_files_are_counted(here):
         (['a/none.png'], 'a/none.png does not exist: check'),
         (['x' * 5000], 'xxx does not exist'),
         (['a\0'], 'does not exist'),
-        (['notes.txt'], 'notes.txt is no image'),
+        (['notes.md'], 'notes.md is no image'),
+        (['notes.txt'], 'notes.txt lists no image'),
+        (['none.tar'], 'none.tar does not exist'),
         (['empty'], 'empty holds no image'),
         (['a/*.webp'], 'a/[*].webp holds no image'),
     ],
 )
 def test_what_finds_nothing(patterns, expected, here):
-    touch(here, 'a/x.jpg', 'notes.txt')
+    touch(here, 'a/x.jpg', 'notes.txt', 'notes.md')
     (here / 'empty').mkdir()
     with pytest.raises(UsageError, match=expected):
         find_images(patterns)
@@ -129,3 +136,37 @@ def test_an_address_that_cannot_be_fetched(here, address):
         (source,) = find_sources([bad]).sources
         with pytest.raises(DataError, match='cannot be fetched .*: check the address'):
             source.read()
+
+
+@pytest.mark.parametrize(
+    'folder, lines', [('.', 'a/x.png'), ('a', 'x.png'), ('.', '{here}/a/x.png')]
+)
+def test_a_list_of_paths(folder, lines, here):
+    """Relative to the current folder, or else to the list's; nothing has to be there yet."""
+    picture(here / 'a/x.png')
+    first = lines.format(here=here)
+    file = here / folder / 'list.txt'
+    file.write_text(f'{first}\n\n  {first.replace("x", "deep/y")}  \r\n{first}\n')
+    found = find_sources([str(file)])
+    assert [str(source.name) for source in found.sources] == ['x', 'deep/y']
+    assert found.count == 2
+    there, missing = found.sources
+    assert there.read().shape == (36, 40, 3)
+    with pytest.raises(DataError, match='deep/y.png does not exist'):
+        missing.read()
+
+
+def test_tars_of_one_name_are_kept_apart(here):
+    picture(here / 'x.png')
+    for name in ('a/1.tar', 'b/1.tar', 'b/2.tar'):
+        (here / name).parent.mkdir(exist_ok=True)
+        with tarfile.open(here / name, 'w') as file:
+            file.add('x.png', 'in/x.png')
+    found = find_sources(['b/*.tar', 'a/1.tar', 'b/1.tar', 'x.png'])
+    assert found.count is None
+    assert {source.file_name: str(source.name) for source in found.sources} == {
+        'x.png': 'x',
+        'b/1.tar/in/x.png': '1.tar/in/x',
+        'b/2.tar/in/x.png': '2.tar/in/x',
+        'a/1.tar/in/x.png': '1.tar-2/in/x',
+    }

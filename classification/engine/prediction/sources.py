@@ -27,7 +27,9 @@ VIDEO_EXTENSIONS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v', '.mpg', '.m
 
 
 class Images:
-    """Many images, of which little is in memory: two texts each.
+    """A sequence of images, of which little is in memory: two texts each.
+
+    It equals a list of the same images.
 
     Args:
         paths: files or addresses.
@@ -45,6 +47,9 @@ class Images:
 
     def __iter__(self) -> Iterator[Source]:
         return map(Source, self._paths, map(Path, self._names))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list | Images) and [*self] == [*other]
 
     def __add__(self, other: 'Images') -> 'Images':
         return Images([*self._paths, *other._paths], [*self._names, *other._names])

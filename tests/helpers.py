@@ -1,6 +1,9 @@
 """What several tests use: paths, images on disk, comparisons. Fixtures are in conftest.py."""
 
 import re
+import threading
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,19 @@ def committed_configs(*folders):
         for folder in folders
         for path in sorted((ROOT / 'configs' / folder).glob('*.py'))
     ]
+
+
+@contextmanager
+def served(handler):
+    """The address of a web site of this process, whose requests `handler` answers."""
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f'http://127.0.0.1:{server.server_port}'
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def picture(path, size=(40, 36), mode='RGB', seed=0):

@@ -1,9 +1,8 @@
 """Released weights by the name of a model, through timm and through init_cfg; own trainings."""
 
 import hashlib
-import threading
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +14,7 @@ from mmengine.registry import MODELS
 from classification.engine.errors import CheckpointError, UsageError
 from classification.zoo import Release, download
 from tests.checkpoints import NANO, OTHER, STATE, nano, prefixed
-from tests.helpers import LAST
+from tests.helpers import LAST, served
 
 SIZES = {key: NANO[key] for key in ('embed_dim', 'depths', 'num_heads')}
 BODY = {name: value for name, value in STATE.items() if not name.startswith('head')}
@@ -31,19 +30,14 @@ def release(monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     monkeypatch.setenv('no_proxy', '*')
     monkeypatch.chdir(tmp_path)
-    server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
+    with served(handler) as address:
 
-    def say(url=f'http://127.0.0.1:{server.server_port}/a.pth', sha256=None):
-        known = Release(url, Path('checkpoints/mila_tiny.pth'), sha256)
-        monkeypatch.setattr(download, 'models', lambda: [SimpleNamespace(release=known)])
+        def say(url=f'{address}/a.pth', sha256=None):
+            known = Release(url, Path('checkpoints/mila_tiny.pth'), sha256)
+            monkeypatch.setattr(download, 'models', lambda: [SimpleNamespace(release=known)])
 
-    say()
-    yield say
-    server.shutdown()
-    thread.join()
-    server.server_close()
+        say()
+        yield say
 
 
 def from_timm(**kwargs):

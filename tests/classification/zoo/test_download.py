@@ -3,7 +3,6 @@
 import hashlib
 import http.server
 import io
-import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ import torch
 from classification.engine.errors import CheckpointError, UsageError
 from classification.zoo import Release
 from classification.zoo.download import fetch
+from tests.helpers import served
 
 
 def checkpoint():
@@ -45,16 +45,10 @@ def site(monkeypatch, tmp_path):
 
     monkeypatch.setenv('no_proxy', '*')
     monkeypatch.chdir(tmp_path)
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    url = f'http://127.0.0.1:{server.server_port}/f/?dl=1'
-    release = Release(url, Path('checkpoints/x_tiny.pth'), None)
-    site = SimpleNamespace(content=CONTENT, cut=None, asked=0, release=release)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield site
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Handler) as url:
+        release = Release(f'{url}/f/?dl=1', Path('checkpoints/x_tiny.pth'), None)
+        site = SimpleNamespace(content=CONTENT, cut=None, asked=0, release=release)
+        yield site
 
 
 @pytest.fixture

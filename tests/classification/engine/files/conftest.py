@@ -1,10 +1,11 @@
 """A web site to download from."""
 
 import http.server
-import threading
 import types
 
 import pytest
+
+from tests.helpers import served
 
 
 @pytest.fixture
@@ -27,13 +28,6 @@ def site(monkeypatch, tmp_path):
 
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     monkeypatch.setenv('no_proxy', '*')
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    site = types.SimpleNamespace(
-        files={}, asked=[], cut=None, url=f'http://127.0.0.1:{server.server_port}'
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield site
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Handler) as url:
+        site = types.SimpleNamespace(files={}, asked=[], cut=None, url=url)
+        yield site

@@ -2,8 +2,7 @@
 
 import functools
 import tarfile
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 
 from classification.engine.errors import DataError, UsageError
 from classification.engine.prediction.sources import find_images, find_sources
-from tests.helpers import picture
+from tests.helpers import picture, served
 
 
 def touch(here, *paths):
@@ -116,10 +115,8 @@ def address(here):
     """Of a server for the test's folder."""
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(here))
     handler.log_message = lambda *args: None
-    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}'
-        server.shutdown()
+    with served(handler) as url:
+        yield url
 
 
 def test_images_of_addresses(here, address):

@@ -39,39 +39,17 @@ def to_results(
     for name, values in outputs.items():
         if values.dtype.kind == 'f' and not np.isfinite(values).all():
             raise ValueError(f'gives {name} that are not finite')
-    convert = {
-        'classification': _scores,
-        'detection': _instances,
-        'segmentation': _maps,
-    }[task]
-    return convert(outputs, pictures, classes, palette)
-
-
-def _scores(
-    outputs: Mapping[str, np.ndarray],
-    pictures: Sequence[np.ndarray],
-    classes: Sequence[str],
-    palette: Sequence[Colour],
-) -> list[Result]:
-    scores = outputs['scores']
-    _expect('scores', scores, (len(pictures), len(classes)))
+    if task == 'detection':
+        return _instances(outputs, pictures, classes, palette)
+    kind: type[Scores] | type[ClassMap]
+    if task == 'classification':
+        name, kind, shape = 'scores', Scores, (len(classes),)
+    else:
+        name, kind, shape = 'map', ClassMap, pictures[0].shape[:2]
+    _expect(name, outputs[name], (len(pictures), *shape))
     return [
-        Scores(picture, classes, palette, of_image)
-        for picture, of_image in zip(pictures, scores, strict=True)
-    ]
-
-
-def _maps(
-    outputs: Mapping[str, np.ndarray],
-    pictures: Sequence[np.ndarray],
-    classes: Sequence[str],
-    palette: Sequence[Colour],
-) -> list[Result]:
-    maps = outputs['map']
-    _expect('map', maps, (len(pictures), *pictures[0].shape[:2]))
-    return [
-        ClassMap(picture, classes, palette, of_image)
-        for picture, of_image in zip(pictures, maps, strict=True)
+        kind(picture, classes, palette, of_image)
+        for picture, of_image in zip(pictures, outputs[name], strict=True)
     ]
 
 

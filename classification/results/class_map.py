@@ -24,14 +24,15 @@ class ClassMap(Result):
 
     def present(self) -> list[int]:
         """The labels of the classes that have a pixel."""
-        return np.flatnonzero(self._counts()).tolist()
+        return np.flatnonzero(self.counts()).tolist()
 
     def pixels(self) -> dict[str, int]:
         """Name of each class that has any -> number of its pixels."""
-        counts = self._counts()
+        counts = self.counts()
         return {self.names[label]: int(counts[label]) for label in self.present()}
 
-    def _counts(self) -> np.ndarray:
+    def counts(self) -> np.ndarray:
+        """(classes,) number of the pixels of each class."""
         counts = np.zeros(len(self.names), int)
         for part in np.array_split(self.map, math.ceil(self.map.size / _COUNTED) or 1):
             known = part[(part >= 0) & (part < len(counts))]

@@ -76,12 +76,9 @@ def _instances(found: Instances, masks: str | None) -> list[dict[str, Any]]:
 
 
 def _map(result: ClassMap, masks: str | None) -> dict[str, Any]:
+    counts = result.counts()
     classes: list[dict[str, Any]] = [
-        {
-            'class': result.names[label],
-            'label': label,
-            'pixels': int((result.map == label).sum()),
-        }
+        {'class': result.names[label], 'label': label, 'pixels': int(counts[label])}
         for label in result.present()
     ]
     if masks != 'rle':

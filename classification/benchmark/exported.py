@@ -45,7 +45,7 @@ def _graph(network: nn.Module, batch: int, size: tuple[int, int]) -> onnx.ModelP
         network=network,
         network_outputs=ports,
         outputs=ports,
-        pixels=Pixels(mean=[0.0] * 3, std=[1.0] * 3),
+        pixels=Pixels(),
     )
     return to_onnx(export_program(described, batch, size), described)
 

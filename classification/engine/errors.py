@@ -42,6 +42,11 @@ def shorten_list(items: Sequence, count: int = 5) -> str:
     return ', '.join(map(str, items[:count])) + (', …' if len(items) > count else '')
 
 
+def one_line(error: Exception, length: int | None = None) -> str:
+    """What an error says, in one line of at most `length` characters, for a sentence."""
+    return ' '.join(str(error).split())[:length]
+
+
 def printable(text: str) -> str:
     r"""Text for one line of a terminal: control characters as \x1b, long names without middle."""
     text = re.sub(

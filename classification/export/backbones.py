@@ -58,5 +58,5 @@ def exportable(model: Any) -> Exportable:
         network=network,
         network_outputs=outputs,
         outputs=outputs,
-        pixels=Pixels(mean=[0.0] * 3, std=[1.0] * 3),
+        pixels=Pixels(),
     )

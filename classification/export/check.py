@@ -9,9 +9,8 @@ import onnx
 from PIL import Image
 
 from ..engine.prediction.predictor import Predictor
-from ..exported.outputs import to_results
 from ..exported.preprocessing import ResizeAndCrop
-from .equality import Differences, Unequal, run_or_differ
+from .equality import Differences, results_or_differ, run_or_differ
 from .exportable import Exportable, Threshold
 from .sessions import Session
 
@@ -86,10 +85,7 @@ def _compare(
 ) -> None:
     classes, palette = predictor.classes, predictor.palette
     named = {port.name: outputs[port.name] for port in exportable.outputs}
-    try:
-        actual = to_results(exportable.task, named, batch, classes, palette)
-    except ValueError as error:
-        raise Unequal(f'it {error}') from None
+    actual = results_or_differ(exportable.task, named, batch, classes, palette)
     logits = exportable.logits
     for index, (picture, sample) in enumerate(zip(batch, predictor.samples(batch), strict=True)):
         expected = predictor.task.result(picture, sample, classes, palette)
@@ -99,8 +95,7 @@ def _compare(
             seen.compare_values('logits', wanted, outputs[logits.name][index])
             best = np.partition(wanted, -2, axis=0)[-2:]
             margin = (best[1] - best[0]) / np.abs(wanted).max()
-        most = None if exportable.threshold is None else exportable.threshold.most
-        seen.compare(expected, actual[index], margin, score, most)
+        seen.compare(expected, actual[index], margin, score, exportable.most_objects)
 
 
 def make_batches(

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..engine.errors import one_line
+from ..exported.outputs import to_results
 from ..results import ClassMap, Instances, Result, Scores
+from ..visualization.drawing import Colour
 
 RELATIVE = 1e-4  # of the largest value of scores, logits or maps
 SCORE = 1e-3  # of an object
@@ -38,8 +41,25 @@ def run_or_differ(
         return session(inputs)
     except Exception as error:  # each runtime has its own
         shape = 'x'.join(map(str, next(iter(inputs.values())).shape))
-        reason = ' '.join(str(error).split())[:200]
-        raise Unequal(f'it fails for an input of {shape} ({reason})') from error
+        raise Unequal(f'it fails for an input of {shape} ({one_line(error, 200)})') from error
+
+
+def results_or_differ(
+    task: str,
+    outputs: Mapping[str, np.ndarray],
+    pictures: Sequence[np.ndarray],
+    classes: Sequence[str],
+    palette: Sequence[Colour],
+) -> list[Result]:
+    """Outputs as results; arguments as of `to_results`.
+
+    Raises:
+        Unequal: they are not what the task promises.
+    """
+    try:
+        return to_results(task, outputs, pictures, classes, palette)
+    except ValueError as error:
+        raise Unequal(f'it {error}') from None
 
 
 @dataclass

@@ -98,3 +98,8 @@ class Exportable:
     logits: Logits | None = None
     threshold: Threshold | None = None
     operators: Mapping[Any, Callable] = field(default_factory=dict)
+
+    @property
+    def most_objects(self) -> int | None:
+        """Number of objects that an image has at most; None of what finds no objects."""
+        return None if self.threshold is None else self.threshold.most

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import onnx
 import torch
 from mmengine.config import Config
@@ -139,9 +140,11 @@ def _write(
         Unequal: it gives something else.
     """
     batch = request.batch
-    pictures, source = find_pictures(cfg, predictor.task, request.images)
-    batches = make_batches(pictures, batch, size)
+    batches: list[list[np.ndarray]] = []
+    # What is given is looked at before the long conversion.
     if request.int8 is None:
+        pictures, source = find_pictures(cfg, predictor.task, request.images)
+        batches = make_batches(pictures, batch, size)
         print(f'images for the comparison: {source}', flush=True)
     if request.to == 'torch-export':
         program = export_program(described, batch, size)
@@ -149,7 +152,6 @@ def _write(
         torch.export.save(program.run_decompositions({}), path)
         names = [port.name for port in described.network_outputs]
         return check_network(program_session(path, names), described, batches)
-    # What is given is looked at before the long conversion.
     calibration = None
     if request.int8:
         calibration = Calibration(request.int8, described.preprocessing, size, batch)

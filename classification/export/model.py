@@ -6,13 +6,12 @@ from collections.abc import Sequence
 import onnx
 from onnx import compose
 
+from ..exported.description import VERSION
 from ..visualization.drawing import Colour
 from .exportable import Exportable, Port
 from .network import export_program, to_onnx
 from .operators import build
 from .pixels import network_size, pixels_graph
-
-METADATA_VERSION = '1'
 
 
 def onnx_model(
@@ -49,7 +48,7 @@ def onnx_model(
     del model.graph.value_info[:]  # names of sizes that the parts invented
     preprocessing = {'caller': True} if bare else dict(exportable.preprocessing)
     for key, value in {
-        'version': METADATA_VERSION,
+        'version': VERSION,
         'task': exportable.task,
         'classes': json.dumps(list(classes)),
         'palette': json.dumps([list(colour) for colour in palette]),

@@ -32,8 +32,8 @@ class Pixels:
         pad_value: of the padding, after normalisation.
     """
 
-    mean: Sequence[float]
-    std: Sequence[float]
+    mean: Sequence[float] = (0.0, 0.0, 0.0)
+    std: Sequence[float] = (1.0, 1.0, 1.0)
     unit: bool = False
     rgb: bool = True
     resize: tuple[int, int] | None = None

@@ -79,10 +79,11 @@ def quantize(model: onnx.ModelProto, calibration: CalibrationDataReader | None) 
         source, prepared, result = (str(Path(folder) / f'{i}.onnx') for i in range(3))
         onnx.save(model, source)
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
-        constants = _constants(onnx.load(prepared))
+        graph = onnx.load(prepared).graph
+        constants = _constants(graph)
         excluded = [
             node.name
-            for node in onnx.load(prepared).graph.node
+            for node in graph.node
             if node.op_type in _WEIGHED and node.input[_WEIGHED[node.op_type]] not in constants
         ]
         options: dict[str, Any] = dict(
@@ -106,6 +107,6 @@ def quantize(model: onnx.ModelProto, calibration: CalibrationDataReader | None) 
     return quantized
 
 
-def _constants(model: onnx.ModelProto) -> set[str]:
-    made = {node.output[0] for node in model.graph.node if node.op_type == 'Constant'}
-    return made | {tensor.name for tensor in model.graph.initializer}
+def _constants(graph: onnx.GraphProto) -> set[str]:
+    made = {node.output[0] for node in graph.node if node.op_type == 'Constant'}
+    return made | {tensor.name for tensor in graph.initializer}

@@ -64,7 +64,15 @@ def program_session(path: Path, names: Sequence[str]) -> Session:
     Args:
         names: of the outputs.
     """
-    module = torch.export.load(path).module()
+    return module_session(torch.export.load(path).module(), names)
+
+
+def module_session(module: Callable[..., Any], names: Sequence[str]) -> Session:
+    """Inputs -> outputs by name, of what takes tensors in the order of the inputs.
+
+    Args:
+        names: of the outputs.
+    """
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         with torch.no_grad():

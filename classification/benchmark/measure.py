@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..engine.errors import one_line
 from ..models.folding import fold
 from .exported import EXPORTED_MODES, exported
 from .report import growth
@@ -269,7 +270,7 @@ def _guarded(case: Case, run: _Run) -> Step:
                 inputs.extend(run.inputs(case))
             run.call(inputs, case.precision)
         except REFUSALS as error:
-            case.error = ' '.join(str(error).split())[:120] or type(error).__name__
+            case.error = one_line(error, 120) or type(error).__name__
             inputs.clear()
             run.optimizer.zero_grad()
             torch.cuda.empty_cache()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ..engine.errors import UsageError
+from ..engine.errors import UsageError, one_line
 from ..visualization.tables import markdown
 from .sizes import size_text
 from .subjects import REFUSALS, build_subject
@@ -62,9 +62,8 @@ def _map_shapes(name: str, size: tuple[int, int]) -> list[tuple[int, int]]:
                 maps = model(images)
         return [(y.shape[2] * y.shape[3], y.shape[1]) for y in maps]
     except (*REFUSALS, IndexError) as error:
-        reason = ' '.join(str(error).split())
         raise UsageError(
-            f'{name} gives no maps of an image of {size_text(size)} ({reason}): '
+            f'{name} gives no maps of an image of {size_text(size)} ({one_line(error)}): '
             'choose another model or size.'
         ) from error
 

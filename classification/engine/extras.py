@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from .errors import UsageError
+from .errors import UsageError, one_line
 
 
 def need(module: str, package: str, purpose: str) -> Any:
@@ -20,7 +20,7 @@ def need(module: str, package: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        reason = ' '.join(str(error).split())
         raise UsageError(
-            f'{purpose} needs {package}, which cannot be loaded ({reason}): pip install {package}.'
+            f'{purpose} needs {package}, which cannot be loaded ({one_line(error)}): '
+            f'pip install {package}.'
         ) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.errors import CheckpointError, DataError, UsageError
+from ..engine.errors import CheckpointError, DataError, UsageError, one_line
 from ..engine.extras import need
 from ..engine.machine.ranks import local_rank
 from ..engine.prediction.base import ImagePredictor, Prepared
@@ -160,7 +160,7 @@ class ExportedModel(ImagePredictor):
         except Exception as error:  # ONNX Runtime's own have no common class
             raise CheckpointError(
                 f'{self.path} fails on images of {images.shape[2]}x{images.shape[1]} pixels '
-                f'({_reason(error)}): try another size, or export it anew.'
+                f'({one_line(error, 200)}): try another size, or export it anew.'
             ) from error
         outputs = dict(zip(self._names, values, strict=True))
         pictures = [prepared.picture for prepared in batch]
@@ -197,8 +197,8 @@ def _session(file: OnnxFile, device: str | None) -> Any:
         session = runtime.InferenceSession(file.content, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own have no common class
         raise CheckpointError(
-            f'{file.path} cannot be run by ONNX Runtime ({_reason(error)}): export it anew, or '
-            'update onnxruntime.'
+            f'{file.path} cannot be run by ONNX Runtime ({one_line(error, 200)}): export it anew, '
+            'or update onnxruntime.'
         ) from error
     if device not in (None, 'cpu') and _GPU not in session.get_providers():
         raise UsageError(
@@ -206,7 +206,3 @@ def _session(file: OnnxFile, device: str | None) -> Any:
             'take the cpu.'
         )
     return session
-
-
-def _reason(error: Exception) -> str:
-    return ' '.join(str(error).split())[:200]

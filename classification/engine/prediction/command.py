@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import DataError, shorten_list
+from ..errors import DataError, one_line, shorten_list
 from ..machine.ranks import place
 from .base import ImagePredictor
 from .files import predict_files
@@ -173,4 +173,4 @@ def _reason(file_name: str, error: Exception) -> str:
     """An image and what is wrong with it, in a line."""
     if isinstance(error, DataError):  # which names the file
         return str(error).rstrip('.')
-    return f'{file_name} ({type(error).__name__}: {" ".join(str(error).split())[:200]})'
+    return f'{file_name} ({type(error).__name__}: {one_line(error, 200)})'

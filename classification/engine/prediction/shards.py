@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ...results import Result
 from ...results.writer import RecordWriter, ResultsWriter
-from ..errors import DataError, UsageError, printable
+from ..errors import DataError, UsageError, one_line, printable
 from ..files.atomic import written_once
 from ..machine.faults import machine_faults
 from .base import ImagePredictor
@@ -263,7 +263,7 @@ def reason(error: Exception) -> str:
     """Why an image has no results, in a line."""
     if isinstance(error, DataError):  # which names the file
         return str(error)
-    return printable(f'{type(error).__name__}: {" ".join(str(error).split())[:200]}')
+    return printable(f'{type(error).__name__}: {one_line(error, 200)}')
 
 
 def _duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from ..errors import one_line
 from ..images import IMAGE_SUFFIXES
 from .source import Content, Refused, Source
 
@@ -59,7 +60,7 @@ class Tar:
                         raise tarfile.ReadError('it ends within an image')
                     yield Content(*source, content)
         except Exception as error:  # of damaged files tarfile raises anything
-            reason = f'cannot be read on ({" ".join(str(error).split())[:200]}): replace the file'
+            reason = f'cannot be read on ({one_line(error, 200)}): replace the file'
             yield Refused(self.path, self.name, reason)
 
     def _name(self, path: PurePosixPath, taken: Counter[Path]) -> Path:

@@ -11,7 +11,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, one_line
 from ..files.atomic import atomic
 from ..machine.distributed import unwrapped
 from ..weights.formats import Weights, read_checkpoint
@@ -107,10 +107,9 @@ class CheckpointedRunner(ScheduledRunner):
         except CheckpointError:
             raise
         except RuntimeError as error:
-            reason = ' '.join(str(error).split())
             raise CheckpointError(
                 f'{filename} does not fit this config, from which it was not trained: '
-                f'{reason[:300]}'
+                f'{one_line(error, 300)}'
             ) from None
         self.logger.info(f'Resuming from {filename}')
         return checkpoint

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 
 from ..configs.checks import check_data
 from ..configs.datasets import leaf_datasets
-from ..errors import UsageError
+from ..errors import UsageError, one_line
 from ..machine.faults import machine_faults
 from ..task import task_of
 from ..weights.formats import read_weights
@@ -43,8 +43,9 @@ def evaluate(
     except (AssertionError, ValueError) as error:
         if input_size is None:
             raise
-        reason = ' '.join(str(error).split())
-        raise UsageError(f'--input-size {input_size} does not suit the model: {reason}') from error
+        raise UsageError(
+            f'--input-size {input_size} does not suit the model: {one_line(error)}'
+        ) from error
 
 
 def _build_runner(cfg: Config, checkpoint: str | os.PathLike, hooks: Iterable[Hook]) -> Runner:

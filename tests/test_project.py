@@ -84,13 +84,3 @@ def test_links_of_the_readme_lead_somewhere():
         links = re.findall(r'\]\((?!https?:|#)([^)#]+)', document.read_text())
         missing = [link for link in links if not (document.parent / link).exists()]
         assert not missing, f'{document}: {missing}'
-
-
-def test_tools_of_the_readme_exist():
-    text = (ROOT / 'README.md').read_text()
-    tools = set(re.findall(r'tools/\w+\.(?:py|sh)', text))
-    assert len(tools) >= 6
-    assert all((ROOT / tool).exists() for tool in tools)
-    targets = set(re.findall(r'^(?:make) ([\w-]+)', text, re.M))
-    makefile = (ROOT / 'Makefile').read_text()
-    assert targets and all(re.search(rf'^{target}:', makefile, re.M) for target in targets)

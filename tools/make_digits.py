@@ -14,7 +14,7 @@ from classification.datasets.digits import Settings
 from classification.datasets.digits_files import describe, make_digits
 
 
-def main(argv: list[str] | None = None) -> None:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.partition('\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -27,7 +27,11 @@ def main(argv: list[str] | None = None) -> None:
             default=item.default,
             help=item.metadata['help'],
         )
-    arguments = vars(parser.parse_args(argv))
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments = vars(parse_args(argv))
     try:
         manifest = make_digits(arguments.pop('out'), **arguments)
     except (ValueError, FileExistsError) as error:

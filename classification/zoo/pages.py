@@ -21,7 +21,8 @@ from .metafiles import TOP1, Counts, Model
 
 ZOO_PAGE = PROJECT / 'docs/model_zoo.md'
 PAGES = tuple(
-    PROJECT / page for page in ('README.md', 'docs/comparison.md', 'docs/heads.md', 'docs/study.md')
+    PROJECT / page
+    for page in ('docs/mila.md', 'docs/comparison.md', 'docs/heads.md', 'docs/study.md')
 )
 HEAD = """# Model zoo
 

@@ -93,7 +93,7 @@ def test_families_side_by_side(name, metrics):
         assert float(row[3].split()[0]) == pytest.approx(model.flops / 1e9, abs=0.051)
 
 
-def test_mila_in_the_readme():
+def test_mila_on_its_page():
     rows = cells(tables.TABLES['MILA on COCO'](MODELS, ROOT))
     assert rows[2] == [
         'MILA-T [1x](configs/detection/mask-rcnn_mila-t_fpn_1x_coco.py) '

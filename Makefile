@@ -1,7 +1,7 @@
 # `make` lists the targets. Those that run Python first run tools/setup.sh, which sets up what is
 # missing and costs nothing once all is there; its head names the variables that it honours.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint bench test test-slow test-pythons torture lock audit clean
+.PHONY: help setup demo lint bench site test test-slow test-pythons torture lock audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ lock: ## derive requirements.txt from pyproject.toml anew (needs uv)
 
 audit: ## look for known vulnerabilities of what is locked (needs uv and a network)
 	uvx pip-audit --strict --disable-pip --no-deps -r requirements.txt
+
+site: setup ## make the web site of the documents in site/
+	.venv/bin/python -m mkdocs build
 
 clean: ## remove .venv and caches; keeps data/ and work_dirs/
 	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info

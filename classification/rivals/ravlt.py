@@ -111,9 +111,10 @@ class Attention(nn.Module):
 
     @staticmethod
     def _softmax(q: Tensor, k: Tensor, v: Tensor, table: RotaryTable) -> Tensor:
+        height, width = v.shape[2:4]
         q, k = (rotate(x, table).to(v.dtype) for x in (q, k))
-        y = F.scaled_dot_product_attention(*(x.flatten(2, 3) for x in (q, k, v)))
-        return y.unflatten(2, v.shape[2:4])
+        q, k, v = (x.flatten(2, 3) for x in (q, k, v))
+        return F.scaled_dot_product_attention(q, k, v).unflatten(2, (height, width))
 
 
 class ConvMlp(nn.Module):
@@ -321,7 +322,8 @@ class RAVLT(StagedModel):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """See StagedModel; a released file's rotary angles are those that the model computes."""

@@ -2,6 +2,17 @@
 
 from .cswin import CSWIN_ARCHS, CSWin
 from .hvittt import HVITTT_ARCHS, HViTTT
+from .nat import DINAT_ARCHS, NAT, NAT_ARCHS
 from .ravlt import RAVLT, RAVLT_ARCHS
 
-__all__ = ['CSWIN_ARCHS', 'HVITTT_ARCHS', 'RAVLT', 'RAVLT_ARCHS', 'CSWin', 'HViTTT']
+__all__ = [
+    'CSWIN_ARCHS',
+    'CSWin',
+    'DINAT_ARCHS',
+    'HVITTT_ARCHS',
+    'HViTTT',
+    'NAT',
+    'NAT_ARCHS',
+    'RAVLT',
+    'RAVLT_ARCHS',
+]

@@ -241,7 +241,7 @@ class StagedModel(nn.Module):
             if coarse
             else [
                 (r'^layers\.(\d+)\.blocks\.(\d+)', None),
-                (r'^layers\.(\d+)\.downsample', (99,)),
+                (r'^layers\.(\d+)\.(?:norm|downsample)', (99,)),
                 (rf'^{top}norm', (99999,)),
             ],
         )

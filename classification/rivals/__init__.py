@@ -4,6 +4,7 @@ from .cswin import CSWIN_ARCHS, CSWin
 from .hvittt import HVITTT_ARCHS, HViTTT
 from .nat import DINAT_ARCHS, NAT, NAT_ARCHS
 from .ravlt import RAVLT, RAVLT_ARCHS
+from .transnext import TRANSNEXT_ARCHS, TransNeXt
 
 __all__ = [
     'CSWIN_ARCHS',
@@ -15,4 +16,6 @@ __all__ = [
     'NAT_ARCHS',
     'RAVLT',
     'RAVLT_ARCHS',
+    'TRANSNEXT_ARCHS',
+    'TransNeXt',
 ]

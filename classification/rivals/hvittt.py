@@ -5,7 +5,7 @@ shapes are those of the released checkpoints; between the convolutions features 
 (B, H, W, C).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -20,6 +20,7 @@ from ..models.ops.layout import conv_nhwc, pointwise
 from ..models.ops.rotary import RotaryTable, rotate
 from ..models.rotary_stage import RotaryStage
 from ..models.staged import StagedModel, create, default_cfg, drop_path_rates
+from .shifts import shifts
 from .token_norm import TokenBatchNorm
 
 HVITTT_ARCHS: dict[str, dict[str, Any]] = {
@@ -51,13 +52,6 @@ def train_gated(k: Tensor, v: Tensor, w1: Tensor, w2: Tensor) -> tuple[Tensor, T
     gradients = keys @ (error * z2 * gate), keys @ (error * z1 * slope)
     g1, g2 = (g / (g.norm(dim=-2, keepdim=True) + 1) for g in gradients)
     return w1 - g1, w2 - g2
-
-
-def shifts(x: Tensor) -> Iterator[Tensor]:
-    """The nine neighbours of each pixel of x (B, H, W, C), row by row, with zeros around x."""
-    height, width = x.shape[1:3]
-    x = F.pad(x, (0, 0, 1, 1, 1, 1))
-    return (x[:, i : i + height, j : j + width] for i in range(3) for j in range(3))
 
 
 def train_depthwise(k: Tensor, v: Tensor, w: Tensor) -> Tensor:

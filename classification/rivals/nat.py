@@ -78,7 +78,7 @@ class NeighbourhoodAttention(nn.Module):
         return self.proj(y[:, :height, :width].flatten(-2))
 
     def _missing(self, side: int) -> int:
-        """Tokens that a side lacks; unlike `max`, an exported graph computes this for each image."""
+        """Tokens that a side lacks; for every size in an exported graph, where `max` picks one."""
         return cast(int, torch.sym_max(self.reach - side, 0))
 
 

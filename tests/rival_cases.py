@@ -27,11 +27,16 @@ def weights(case):
     return found[0] if found else file
 
 
-def assert_equals_official(name, arch, case):
-    """A classifier's logits and the gradient of its input, in float64."""
+def classifier(name, arch, case):
+    """The case's model, for inference."""
     model = timm.create_model(name, num_classes=10, **arch).eval()
     model.load_state_dict(weights(case))
-    model.double()
+    return model
+
+
+def assert_equals_official(name, arch, case):
+    """A classifier's logits and the gradient of its input, in float64; the logits in float32."""
+    model = classifier(name, arch, case).double()
     x = case['input'].double().requires_grad_()
     logits = model(x)
     logits.backward(case['grad_output'].double())
@@ -41,19 +46,19 @@ def assert_equals_official(name, arch, case):
     assert relative_error(single, case['logits']) <= 1e-4
 
 
-def assert_maps_equal_official(name, arch, classifier, case, norms=None):
+def assert_maps_equal_official(name, arch, source, case, norms=None):
     """A dense backbone's maps and the gradient of its input, in float64.
 
     Args:
         name, arch: of the model.
-        classifier: its case, for the weights that both share.
+        source: the classifier's case, for the weights that both share.
         case: input, outputs, grad_outputs and grad_input.
         norms: the weights of the outputs' norms, in the order of the stages, each a weight and a
             bias; None where the model has none.
     """
     config = dict(type='TimmBackbone', name=name, norm=norms is not None, **arch)
     backbone = MODELS.build(config).eval()
-    result = backbone.backbone.load_state_dict(weights(classifier), strict=False)
+    result = backbone.backbone.load_state_dict(weights(source), strict=False)
     assert not result.missing_keys
     assert set(result.unexpected_keys) <= {n.removeprefix('backbone.') for n in backbone._removed}
     own = [n for n in backbone.state_dict() if n.startswith('norm')]

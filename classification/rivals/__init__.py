@@ -4,6 +4,7 @@ from .cswin import CSWIN_ARCHS, CSWin
 from .hvittt import HVITTT_ARCHS, HViTTT
 from .nat import DINAT_ARCHS, NAT, NAT_ARCHS
 from .ravlt import RAVLT, RAVLT_ARCHS
+from .sgformer import SGFORMER_ARCHS, SGFormer
 from .transnext import TRANSNEXT_ARCHS, TransNeXt
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     'NAT_ARCHS',
     'RAVLT',
     'RAVLT_ARCHS',
+    'SGFORMER_ARCHS',
+    'SGFormer',
     'TRANSNEXT_ARCHS',
     'TransNeXt',
 ]

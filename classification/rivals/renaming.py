@@ -20,3 +20,16 @@ def rename_(state_dict: dict[str, Tensor], prefix: str, rules: dict[str, str]) -
         value = state_dict.pop(name)
         # Of two entries that come to one name the second keeps its own, which no model has.
         state_dict[name if prefix + own in state_dict else prefix + own] = value
+
+
+def stage_rules(stages: int) -> dict[str, str]:
+    """Rules for files whose stages are `patch_embed1`, `block1`, `norm1`, `patch_embed2`, ...
+
+    Their `patch_embed2` is the step down behind the first stage, `dwconv.dwconv` a convolution.
+    """
+    rules = {r'^patch_embed1\.': 'patch_embed.', r'\.dwconv\.dwconv\.': '.dwconv.'}
+    for i in range(stages):
+        rules[rf'^patch_embed{i + 2}\.'] = f'layers.{i}.downsample.'
+        rules[rf'^block{i + 1}\.'] = f'layers.{i}.blocks.'
+        rules[rf'^norm{i + 1}\.'] = f'layers.{i}.norm.'
+    return rules

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from ..models.ops.depthwise import depthwise
 from ..models.ops.layout import conv_nhwc, pointwise
-from ..models.staged import Stage, StagedModel, create, default_cfg, drop_path_rates
-from .renaming import rename_
+from ..models.staged import StagedModel, create, default_cfg, drop_path_rates
+from .normed_stage import NormedStage
+from .renaming import rename_, stage_rules
 from .shifts import shifts
 
 TRANSNEXT_ARCHS: dict[str, dict[str, Any]] = {
@@ -27,7 +28,7 @@ TRANSNEXT_ARCHS: dict[str, dict[str, Any]] = {
     'base': dict(embed_dims=(96, 192, 384, 768), depths=(5, 5, 23, 5), num_heads=(4, 8, 16, 32)),
 }
 POOLING = (8, 4, 2, 1)  # side of what each stage pools to one token; 1 is attention to all tokens
-EPS = 1e-6  # of the layer norms of blocks and stages
+EPS = 1e-6  # of the layer norms of blocks
 Size = tuple[int, int]
 
 
@@ -249,23 +250,6 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
-class NormedStage(Stage):
-    """A Stage whose features are normalised at its end.
-
-    Args:
-        blocks, downsample: as for Stage.
-        dim: channels.
-    """
-
-    def __init__(self, blocks: Sequence[nn.Module], downsample: nn.Module, dim: int) -> None:
-        super().__init__(blocks, downsample)
-        self.norm = nn.LayerNorm(dim, eps=EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) to the same."""
-        return self.norm(super().forward(x))
-
-
 class PatchEmbed(nn.Module):
     """A strided convolution and a norm, of channels last; the first one takes images.
 
@@ -379,19 +363,8 @@ class TransNeXt(StagedModel):
 
     def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """See StagedModel."""
-        stages = range(len(self.layers))
-        rename_(
-            state_dict,
-            prefix,
-            {
-                r'^patch_embed1\.': 'patch_embed.',
-                **{rf'^patch_embed{i + 2}\.': f'layers.{i}.downsample.' for i in stages},
-                **{rf'^block{i + 1}\.': f'layers.{i}.blocks.' for i in stages},
-                **{rf'^norm{i + 1}\.': f'layers.{i}.norm.' for i in stages},
-                r'\.cpb_fc': '.cpb.fc',
-                r'\.dwconv\.dwconv\.': '.dwconv.',
-            },
-        )
+        rules = {**stage_rules(len(self.layers)), r'\.cpb_fc': '.cpb.fc'}
+        rename_(state_dict, prefix, rules)
 
 
 default_cfgs = generate_default_cfgs(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..models.ops.depthwise import depthwise
 from ..models.ops.layout import conv_nhwc
-from ..models.staged import StagedModel, check_size, create, default_cfg, drop_path_rates
+from ..models.staged import StagedModel, create, default_cfg, drop_path_rates
 from .normed_stage import NormedStage
 from .renaming import rename_, stage_rules
 
@@ -329,8 +329,6 @@ class SGFormer(StagedModel):
     of almost equal significance, and with it the output, depends on rounding.
     """
 
-    min_size = 32
-
     def __init__(
         self,
         in_chans: int = 3,
@@ -383,7 +381,6 @@ class SGFormer(StagedModel):
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
         """See StagedModel; `norm` changes nothing, since all maps are normalised."""
-        check_size(x, self.min_size, type(self).__name__)
         size = x.shape[-2:]
         x = F.pad(x, (0, -size[1] % UNIT, 0, -size[0] % UNIT))
         found: Any = super().forward_intermediates(x, indices, norm, stop_early, output_fmt)

@@ -1,8 +1,10 @@
 """Batch norm of features whose channels come last."""
 
+from timm.models import register_notrace_module
 from torch import Tensor, nn
 
 
+@register_notrace_module  # it checks the shape
 class TokenBatchNorm(nn.BatchNorm1d):
     """Batch norm over all axes but the last, of (..., C).
 

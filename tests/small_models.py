@@ -29,4 +29,5 @@ RIVALS = {
 def build(name, **options):
     """A classifier of SIZES or RIVALS for inference, the same in each call."""
     torch.manual_seed(0)
-    return timm.create_model(name, **{**{**SIZES, **RIVALS}[name], 'num_classes': 5, **options}).eval()
+    sizes = {**SIZES, **RIVALS}[name]
+    return timm.create_model(name, **{**sizes, 'num_classes': 5, **options}).eval()

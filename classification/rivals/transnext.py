@@ -283,7 +283,7 @@ class TransNeXt(StagedModel):
     """TransNeXt as a classifier and as a source of feature maps, with timm's interface.
 
     The maps of all stages are normalised, as the official dense backbones give them: the last one
-    needs no norm before the head, and dense use none for its outputs.
+    needs no norm before the head, and dense use takes `norm=False`.
 
     Args:
         in_chans: image channels.
@@ -301,7 +301,7 @@ class TransNeXt(StagedModel):
         drop_path_rate: stochastic depth of the last block, rising linearly from 0 at the first.
 
     Inputs may have any height and width from 32 up; the sides of stage i have ceil(size / 2^(i+2))
-    tokens. Time is quadratic in an image's tokens, of which keys are pooled to a 64th or less.
+    tokens. Time is quadratic in an image's tokens; keys are a 64th, 16th and 4th of them, then all.
     """
 
     min_size = 32

@@ -22,11 +22,11 @@ def test_equals_the_official_one(oracle):
 
 
 @pytest.mark.parametrize('case', range(2))
-def test_maps_equal_the_official_ones(oracle, case):
+def test_maps_equal_the_official_ones(oracle, case, tmp_path):
     dense = oracle['dense']
     norms = list(dense['state_dict_extra'].values())
     rival_cases.assert_maps_equal_official(
-        'hvittt_tiny', NANO, oracle['classification'], dense['cases'][case], norms
+        'hvittt_tiny', NANO, oracle['classification'], dense['cases'][case], tmp_path, norms
     )
 
 

@@ -26,11 +26,11 @@ def test_equals_the_official_one(oracle, family):
 
 @pytest.mark.parametrize('family', ARCHS)
 @pytest.mark.parametrize('case', range(2))
-def test_maps_equal_the_official_ones(oracle, case, family):
+def test_maps_equal_the_official_ones(oracle, case, family, tmp_path):
     classifier, dense = oracle[family]['classification'], oracle[family]['dense']
     norms = list(dense['state_dict_extra'].values())
     rival_cases.assert_maps_equal_official(
-        f'{family}_tiny', ARCHS[family], classifier, dense['cases'][case], norms
+        f'{family}_tiny', ARCHS[family], classifier, dense['cases'][case], tmp_path, norms
     )
 
 

@@ -25,12 +25,14 @@ def test_equals_the_official_one(oracle):
 
 
 @pytest.mark.parametrize('case', range(4))
-def test_maps_equal_the_official_ones(oracle, case):
+def test_maps_equal_the_official_ones(oracle, case, tmp_path):
     """With the position bias for each image, and with that of one size, interpolated."""
     case = oracle['dense']['cases'][case]
     bias_size = None if case['is_extrapolation'] else case['img_size']
     arch = dict(NANO, pretrain_size=case['pretrain_size'], bias_size=bias_size)
-    rival_cases.assert_maps_equal_official('transnext_tiny', arch, oracle['classification'], case)
+    rival_cases.assert_maps_equal_official(
+        'transnext_tiny', arch, oracle['classification'], case, tmp_path
+    )
 
 
 @pytest.mark.parametrize('arch', TRANSNEXT_ARCHS)

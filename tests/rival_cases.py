@@ -35,15 +35,17 @@ def classifier(name, arch, case):
 
 
 def assert_equals_official(name, arch, case):
-    """A classifier's logits and the gradient of its input, in float64; the logits in float32."""
+    """A classifier's logits and the gradient of its input, in float64; the logits in others."""
     model = classifier(name, arch, case).double()
     x = case['input'].double().requires_grad_()
     logits = model(x)
     logits.backward(case['grad_output'].double())
     assert relative_error(logits, case['logits']) <= 1e-5
     assert relative_error(x.grad, case['grad_input']) <= 1e-5
-    single = model.float()(case['input'])
-    assert relative_error(single, case['logits']) <= 1e-4
+    model.float()
+    assert relative_error(model(case['input']), case['logits']) <= 1e-5
+    with torch.autocast('cpu', torch.bfloat16):
+        assert relative_error(model(case['input']), case['logits']) <= 6e-2
 
 
 def backbone(name, arch, source, tmp_path, **options):

@@ -1,10 +1,12 @@
 """Every kind of backbone, small: what several tests hold of all of them."""
 
+import pytest
 import torch
 from mmengine.registry import MODELS
 
 import classification  # noqa: F401 - registers the models
 from classification.models.study_rows import ROWS
+from tests.small_models import RIVALS
 
 SIZE = (64, 96)  # of the images, in pixels
 TIMM = dict(type='TimmBackbone', depths=(1, 1, 1, 1))
@@ -41,7 +43,15 @@ BACKBONES = {
         type='TimmBackbone', name='resnet10t', norm=False, out_indices=(1, 2, 3, 4)
     ),
     'EfficientViT': dict(type='TimmBackbone', name='efficientvit_b0'),
+    **{name: dict(type='TimmBackbone', name=name, **sizes) for name, sizes in RIVALS.items()},
 }
+# As parameters of a test; of the rivals those with batch norm go with the ordinary ones.
+KINDS = [
+    pytest.param(kind, marks=pytest.mark.slow)
+    if kind in RIVALS and kind not in ('hvittt_tiny', 'ravlt_tiny')
+    else kind
+    for kind in BACKBONES
+]
 
 
 def build(kind, **options):

@@ -1,4 +1,4 @@
-"""Every model that this project registers with timm, small."""
+"""The models that this project registers with timm, small."""
 
 import timm
 import torch
@@ -13,9 +13,21 @@ SIZES = {
         for row in ROWS
     },
 }
+# Of each of MILA's rivals one size, which differ in numbers alone.
+FOUR = dict(depths=(1, 1, 1, 1), num_heads=(2, 2, 2, 2))
+RIVALS = {
+    'cswin_tiny': dict(**FOUR, embed_dim=8),
+    'dinat_tiny': dict(**FOUR, embed_dim=8, kernel_size=3),
+    'hvittt_tiny': dict(embed_dims=(32, 32, 64, 32), depths=(1, 1, 1, 1), mlp_ratio=1),
+    'nat_tiny': dict(**FOUR, embed_dim=8, kernel_size=3),
+    'ravlt_tiny': dict(**FOUR, embed_dims=(8, 16, 24, 32), projection=40),
+    'sgformer_small': dict(**{**FOUR, 'depths': (2, 2, 2, 1)}, embed_dims=(8, 16, 24, 32)),
+    'transnext_tiny': dict(**FOUR, embed_dims=(8, 16, 24, 32)),
+}
 
 
 def build(name, **options):
-    """A classifier of SIZES for inference, the same in each call."""
+    """A classifier of SIZES or RIVALS for inference, the same in each call."""
     torch.manual_seed(0)
-    return timm.create_model(name, **{**SIZES[name], 'num_classes': 5, **options}).eval()
+    sizes = {**SIZES, **RIVALS}[name]
+    return timm.create_model(name, **{**sizes, 'num_classes': 5, **options}).eval()

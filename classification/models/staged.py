@@ -203,9 +203,9 @@ class StagedModel(nn.Module):
         if prune_end:
             self.layers = self.layers[: last + 1]
             self.layers[-1].downsample = nn.Identity()
-            self.num_features = self.head_hidden_size = self.feature_info[last]['num_chs']
         if prune_norm or prune_end:
             self.top.norm = nn.Identity()
+            self.num_features = self.head_hidden_size = self.feature_info[last]['num_chs']
         if prune_head or prune_end:
             self.reset_classifier(0, '')
         return wanted
@@ -241,7 +241,7 @@ class StagedModel(nn.Module):
             if coarse
             else [
                 (r'^layers\.(\d+)\.blocks\.(\d+)', None),
-                (r'^layers\.(\d+)\.downsample', (99,)),
+                (r'^layers\.(\d+)\.(?:norm|downsample)', (99,)),
                 (rf'^{top}norm', (99999,)),
             ],
         )

@@ -79,11 +79,7 @@ def fit_weights(
             for single is right, integers are not).
     """
     own = model.state_dict()
-    found, outside = _fit_names(weights.state_dict, own)
-    found = dict(found)  # which rename_released_keys_ changes
-    for name, module in model.named_modules():
-        if hasattr(module, 'rename_released_keys_'):
-            module.rename_released_keys_(found, f'{name}.' if name else '')
+    found, outside = _fit_names(weights.state_dict, model, own)
 
     absent = [name for name in own if name not in found and not name.startswith(tuple(missing))]
     extra = [name for name in found if name not in own and not name.startswith(tuple(unexpected))]
@@ -166,17 +162,22 @@ def _top(name: str) -> str:
 
 
 def _fit_names(
-    state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]
-) -> tuple[Mapping[str, Tensor], set[str]]:
+    state_dict: Mapping[str, Tensor], model: nn.Module, own: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], set[str]]:
     """File names -> model names by the `backbone.` prefix that fits best.
 
     Returns:
         (renamed state dict, top-level names of the whole model around the backbone, left out).
     """
     prefix = 'backbone.'
+    bare = dict(state_dict)
     inner = {n[len(prefix) :]: v for n, v in state_dict.items() if n.startswith(prefix)}
     outer = {prefix + n: v for n, v in state_dict.items()}
-    best = max((state_dict, inner, outer), key=lambda names: len(own.keys() & names.keys()))
+    for names in (bare, inner, outer):
+        for place, module in model.named_modules():
+            if hasattr(module, 'rename_released_keys_'):
+                module.rename_released_keys_(names, f'{place}.' if place else '')
+    best = max((bare, inner, outer), key=lambda names: len(own.keys() & names.keys()))
     outside = set()
     if best is inner:
         outside = {_top(n) for n in state_dict if not n.startswith(prefix)}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.backbones import BACKBONES, SIZE, build
+from tests.backbones import KINDS, SIZE, build
 from tests.helpers import gradients, images, relative_error
 
 
@@ -27,7 +27,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize('training', [False, True], ids=['eval', 'train'])
-@pytest.mark.parametrize('kind', BACKBONES)
+@pytest.mark.parametrize('kind', KINDS)
 def test_one_image_alone(kind, training, layout):
     """The batch of two has the image twice, so that statistics of batch norm are the same."""
     image, found = images(*SIZE, batch=1), []

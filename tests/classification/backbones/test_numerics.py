@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.backbones import BACKBONES, SIZE, build
+from tests.backbones import KINDS, SIZE, build
 from tests.helpers import gradients, images
 
 SIZES = {'square': (64, 64), 'odd': (33, 47), 'long': (32, 224)}
@@ -12,7 +12,7 @@ DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 @pytest.mark.parametrize('size', SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize('dtype', DTYPES.values(), ids=DTYPES)
-@pytest.mark.parametrize('kind', BACKBONES)
+@pytest.mark.parametrize('kind', KINDS)
 def test_finite(kind, dtype, size):
     """Maps and all gradients, for inputs of ordinary size and of 1e4, in training and after it."""
     if kind == 'Swin':
@@ -32,7 +32,7 @@ def test_finite(kind, dtype, size):
 
 
 @pytest.mark.parametrize('bad', [float('nan'), float('inf')])
-@pytest.mark.parametrize('kind', BACKBONES)
+@pytest.mark.parametrize('kind', KINDS)
 def test_a_bad_image_leaves_the_others_alone(kind, bad):
     """In evaluation: the maps of the others are to the bit what they are beside a good image."""
     model, x = build(kind).eval(), images(*SIZE, batch=3)

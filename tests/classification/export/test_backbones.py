@@ -13,6 +13,7 @@ from classification.export.check_network import check_network
 from classification.export.model import onnx_model
 from classification.export.sessions import onnx_session
 from tests.backbones import BACKBONES, build
+from tests.small_models import RIVALS
 
 FAST = ('ConvNeXt',)
 SIZES = [(1, 64, 96), (3, 97, 65)]  # batch, height, width
@@ -24,7 +25,12 @@ def model(kind):
 
 @pytest.mark.filterwarnings('ignore')  # of the exporter, about its own parts
 @pytest.mark.parametrize(
-    'kind', [k if k in FAST else pytest.param(k, marks=pytest.mark.slow) for k in BACKBONES]
+    'kind',
+    [
+        k if k in FAST else pytest.param(k, marks=pytest.mark.slow)
+        for k in BACKBONES
+        if k not in RIVALS
+    ],
 )
 def test_onnx(kind):
     described = exportable(model(kind))

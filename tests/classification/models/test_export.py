@@ -14,6 +14,8 @@ CASES = [
     name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
     for name in ('mila_tiny', 'vmamba_tiny', *(name for name in SIZES if name.startswith('study')))
 ]
+# Of the rivals one: graphs of most hold for some sizes alone, of as many windows or tiles.
+CASES.append(pytest.param('ravlt_tiny', marks=pytest.mark.slow))
 OTHER_SIZES = [(1, 64, 96), (3, 65, 97), (1, 160, 128), (2, 127, 40)]
 DYNAMIC = ({axis: torch.export.Dim.DYNAMIC for axis in (0, 2, 3)},)
 

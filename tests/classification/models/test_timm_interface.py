@@ -9,9 +9,9 @@ from timm.models import create_feature_extractor, get_graph_node_names
 
 from classification.models.ops import rotary
 from tests.helpers import gradients, images
-from tests.small_models import SIZES, build
+from tests.small_models import RIVALS, SIZES, build
 
-every_model = pytest.mark.parametrize('name', SIZES)
+every_model = pytest.mark.parametrize('name', [*SIZES, *RIVALS])
 OTHER_SIZES = [(1, 64, 96), (3, 65, 97), (2, 127, 33)]
 
 
@@ -85,7 +85,7 @@ def test_forward_intermediates(name):
 # TorchScript by tracing. torch.jit.script is given up by PyTorch, and by these models.
 
 
-@every_model
+@pytest.mark.parametrize('name', SIZES)
 @pytest.mark.filterwarnings('ignore')  # the tracer is deprecated, and says so
 def test_torchscript(name):
     """The trace has PyTorch's operators alone, holds for any size, and survives its file."""

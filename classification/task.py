@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from PIL import ImageDraw
 from PIL.Image import Image
 from torch import nn
 
@@ -29,7 +30,8 @@ from .engine.weights.formats import Weights
 from .formats import FORMATS
 from .hooks import AveragedScoreHook
 from .results import Result, Scores
-from .visualization.drawing import Colour, draw_text
+from .visualization.drawing import Colour, draw_text, hstack, line_width
+from .visualization.page_style import BLUE, VERMILLION
 
 _MOST_OPENED = 200_000  # images whose headers are read before a training
 
@@ -107,6 +109,22 @@ class Classification(Task):
         """The class, or the image alone where the sample has none."""
         lines = [f'truth: {classes[int(sample["target"])]}'] if 'target' in sample else []
         return draw_text(image, lines)
+
+    def draw_comparison(
+        self,
+        image: np.ndarray,
+        sample: Any,
+        classes: Sequence[str],
+        palette: Sequence[Colour],
+    ) -> Image:
+        """As Task, the prediction framed: blue where it is right, vermillion where it is wrong."""
+        found = self.draw_prediction(image, sample, classes, palette)
+        if 'target' in sample:
+            right = int(sample['scores'].argmax()) == int(sample['target'])
+            corners = (0, 0, found.width - 1, found.height - 1)
+            colour = BLUE if right else VERMILLION
+            ImageDraw.Draw(found).rectangle(corners, None, colour, 2 * line_width(found))
+        return hstack(self.draw_truth(image, sample, classes, palette), found)
 
     def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
         """As Task; see `export.classifiers`."""

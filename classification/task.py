@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from PIL import ImageDraw
 from PIL.Image import Image
+from timm.data import Mixup
 from torch import nn
 
 from .analysis.classes import ClassAnalyst
@@ -106,9 +107,27 @@ class Classification(Task):
         classes: Sequence[str],
         palette: Sequence[Colour],
     ) -> Image:
-        """The class, or the image alone where the sample has none."""
-        lines = [f'truth: {classes[int(sample["target"])]}'] if 'target' in sample else []
-        return draw_text(image, lines)
+        """The class, or those of a mixed image, or the image alone where the sample has none."""
+        target = sample.get('target')
+        if target is None:
+            return draw_text(image, [])
+        if not target.ndim:
+            return draw_text(image, [f'truth: {classes[int(target)]}'])
+        shares = {classes[i]: share for i, share in enumerate(target.tolist()) if share}
+        best_first = sorted(shares, key=lambda name: -shares[name])
+        return draw_text(image, [f'truth: {name}  {shares[name]:.2f}' for name in best_first])
+
+    def training_inputs(
+        self, cfg: Config, data: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, Sequence[Any]]:
+        """As Task, after mixup and cutmix; without label smoothing, which no picture shows."""
+        images, targets = data['inputs'], data['targets']
+        if cfg.model.get('mixup'):
+            mixup = Mixup(
+                num_classes=cfg.model.model.num_classes, label_smoothing=0.0, **cfg.model.mixup
+            )
+            images, targets = mixup(images, targets)
+        return images, [dict(target=target) for target in targets]
 
     def draw_comparison(
         self,

@@ -189,6 +189,18 @@ class Task:
         """
         raise self._unknown('analyse')
 
+    def training_inputs(self, cfg: Config, data: Mapping[str, Any]) -> tuple[Tensor, Sequence[Any]]:
+        """What a training step gives to the backbone, and the samples whose truth is drawn on it.
+
+        Args:
+            cfg: config of the run.
+            data: a batch after the model's preprocessor.
+
+        Returns:
+            (B, 3, H, W) and B samples for `draw_truth`.
+        """
+        return data['inputs'], data['data_samples']
+
     def draw_comparison(
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
     ) -> Image:

@@ -159,5 +159,8 @@ def _lines(name: str, weights: np.ndarray) -> str:
 
 def _range(weights: np.ndarray) -> str:
     """Least and largest weight, in those of a token that reads all alike."""
-    low, high = weights.min() * weights.size, weights.max() * weights.size
-    return f'{low:.2g} to {high:.2g}, even = 1'
+    low, high = (
+        f'{weight:.0f}' if abs(weight) >= 10 else f'{weight:.2g}'
+        for weight in (weights.min() * weights.size, weights.max() * weights.size)
+    )
+    return f'{low} to {high}, even = 1'

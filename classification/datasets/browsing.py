@@ -75,7 +75,6 @@ def _sample(data: Any) -> Any:
 
 
 def _transforms(dataset: Any) -> list[Any]:
-    """Those of a dataset, which may be wrapped by others."""
-    while not hasattr(dataset, 'pipeline'):
-        dataset = dataset.dataset
-    return dataset.pipeline.transforms
+    """Those of the innermost dataset, or of the first where several are joined."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return dataset.pipeline.transforms if inner[0] is None else _transforms(inner[0])

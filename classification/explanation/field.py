@@ -14,7 +14,7 @@ from .stages import Token, backbone_of, stage_maps
 def effective_field(
     model: nn.Module, images: Tensor, stage: int = -1, token: Token | None = None
 ) -> Tensor:
-    """|d features of a token / d pixel|: of the sum over channels, the mean over the images.
+    """|d sum of a token's features / d pixel|: the sum over colours, the mean over the images.
 
     Args:
         model: with a backbone of timm's interface, in evaluation mode.
@@ -33,7 +33,7 @@ def effective_field(
             found = stage_maps(backbone, image)[stage]
             row, column = token or (found.shape[-2] // 2, found.shape[-1] // 2)
             (gradient,) = torch.autograd.grad(found[0, :, row, column].sum(), image)
-        total += gradient[0].float().sum(dim=0).abs()
+        total += gradient[0].float().abs().sum(dim=0)
     return total / len(images)
 
 

@@ -1,5 +1,6 @@
 """What is browsed is what a training gets, and what the truth is of."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from classification.datasets.browsing import browse
 from classification.datasets.normalisation import pixels_of
 from classification.engine.errors import UsageError
 from classification.engine.running.runner import Runner
+from classification.visualization.colours import safe_colours, shade
 from classification.visualization.drawing import class_colours
 
 PLAIN = [
@@ -78,10 +80,34 @@ def test_plain_images_are_those_of_the_files(split, config):
 
 
 def test_objects_are_drawn_where_they_are(config):
-    """Of val, whose truth is that of the files."""
+    """Of val: the left side of each box has a shade of the colour of its class."""
     cfg = config('detection')
     drawn = [np.asarray(one) for one in browse(cfg, 'val', 'safe')]
-    assert len(drawn) == 4 and {one.shape for one in drawn} == {(320, 320, 3)}
+    truth = json.loads(Path('data/digits/coco/annotations/instances_val2017.json').read_text())
+    assert len(drawn) == len(truth['images']) == 4
+    order = [image['id'] for image in truth['images']]
+    positions = {one['id']: i for i, one in enumerate(truth['categories'])}
+    colours = safe_colours(len(positions))
+    for one in truth['annotations']:
+        x, y, _, height = (round(5 * value) for value in one['bbox'])
+        side = drawn[order.index(one['image_id'])][y : y + height, x].tolist()
+        shades = [list(shade(colours[positions[one['category_id']]], i)) for i in range(5)]
+        assert any(pixel in shades for pixel in side), one
+
+
+def test_mosaics_are_shown(config):
+    """Of a dataset that mixes several images of another one."""
+    cfg = config('detection')
+    inner = cfg.train_dataloader.dataset
+    load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+    mix = [dict(type='Mosaic', img_scale=(80, 80), prob=1.0), dict(type='PackDetInputs')]
+    cfg.train_dataloader.dataset = dict(
+        type='MultiImageMixDataset', dataset=dict(inner, pipeline=load), pipeline=mix
+    )
+    drawn = next(browse(cfg))
+    assert drawn.size == (320, 320)  # twice 80, and enlarged twice
+    grey = (np.asarray(drawn) == 114).all(axis=2).mean()
+    assert 0 < grey < 0.9
 
 
 def test_what_is_not_there_is_refused(config):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from classification.annotations.files.images import list_images
 from classification.engine.cli import errors_in_one_sentence
+from classification.engine.errors import UsageError
 from classification.engine.images import read_image
 from classification.explanation import explaining
 from classification.explanation.subject import open_subject
@@ -65,9 +66,11 @@ def explain(args: argparse.Namespace) -> None:
     """Write the picture that the arguments ask for."""
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.show == 'erf':
-        subjects = [open_subject(name, args.device) for name in args.models]
         files = list_images(args.images)[: args.number] if args.images else []
+        if args.images and not files:
+            raise UsageError(f'{args.images} holds no images: choose another folder.')
         pictures = [read_image(file) for file in files]
+        subjects = [open_subject(name, args.device) for name in args.models]
         figure = explaining.show_fields(subjects, args.size, pictures, args.number)
         figure.savefig(args.out, dpi=120)
         return

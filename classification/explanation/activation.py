@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..engine.errors import UsageError
 from ..engine.task import Score
 from .stages import backbone_of, stage_module
 
@@ -29,6 +30,9 @@ def class_activation(
 
     Returns:
         (h, w) float32, 0 or more; and what `score` gave.
+
+    Raises:
+        UsageError: the stage has no map, as in a ViT.
     """
     backbone = backbone_of(model)
     stage %= len(backbone.feature_info)
@@ -41,6 +45,11 @@ def class_activation(
             found = score()
     finally:
         hook.remove()
+    if seen[-1].ndim != 4:
+        raise UsageError(
+            f'The stages of {type(backbone).__name__} are sequences, whose class activation is not '
+            'known here: choose a backbone with maps, or show its attention.'
+        )
     (gradient,) = torch.autograd.grad(found.value, seen[-1])
     channels_last = getattr(backbone, 'output_fmt', 'NCHW') == 'NHWC'
     features, gradient = (

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..engine.errors import UsageError, shorten_list
 from .activation import class_activation
@@ -119,15 +119,13 @@ def show_fields(
     fields = {}
     for size in sizes:
         images = _squares(pictures, size) if pictures else _noise(number, size)
-        fields[size] = {
-            subject.title: effective_field(
-                subject.model, images.to(next(subject.model.parameters()).device)
-            )
-            .cpu()
-            .numpy()
-            for subject in subjects
-        }
+        fields[size] = [(one.title, _field(one.model, images)) for one in subjects]
     return draw_fields(fields, source)
+
+
+def _field(model: nn.Module, images: Tensor) -> np.ndarray:
+    device = next(model.parameters()).device
+    return effective_field(model, images.to(device)).cpu().numpy()
 
 
 def _noise(number: int, size: int) -> Tensor:

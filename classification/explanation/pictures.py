@@ -39,7 +39,7 @@ def draw_attention(
         height, width = one.weights.shape
         text = f'stage {one.stage + 1}, {width}x{height}: {one.kind}\n{_range(one.weights)}'
         panels.append(_panel(seen, one.weights, one.query, text))
-    return sheet([panels], _SIDE)
+    return sheet(_in_rows(panels), _SIDE)
 
 
 def draw_positions(
@@ -71,7 +71,7 @@ def draw_features(pixels: np.ndarray, colours: Sequence[np.ndarray], title: str)
     for stage, one in enumerate(colours, 1):
         picture = Image.fromarray(one)
         panels.append(Panel(picture, f'stage {stage}, {one.shape[1]}x{one.shape[0]}'))
-    return sheet([panels], _SIDE)
+    return sheet(_in_rows(panels), _SIDE)
 
 
 def draw_activation(
@@ -93,18 +93,18 @@ def draw_activation(
     )
 
 
-def draw_fields(fields: dict[int, dict[str, np.ndarray]], source: str) -> Figure:
+def draw_fields(fields: dict[int, list[tuple[str, np.ndarray]]], source: str) -> Figure:
     """Effective receptive fields: a row for each size of images, a column for each model.
 
     Args:
-        fields: side in pixels -> title of a model -> field (side, side).
+        fields: side in pixels -> title and field (side, side) of each model.
         source: what the gradients are the mean over.
     """
     columns = len(next(iter(fields.values())))
     figure = Figure(figsize=(2.6 * columns + 1, 3.0 * len(fields) + 0.4), layout='constrained')
     axes = figure.subplots(len(fields), columns, squeeze=False)
     for row, (size, models) in zip(axes, fields.items(), strict=True):
-        for ax, (title, field) in zip(row, models.items(), strict=True):
+        for ax, (title, field) in zip(row, models, strict=True):
             shares = np.log10(np.maximum(field / field.max(), 10.0**-_DECADES))
             shown = ax.imshow(shares, cmap='inferno', vmin=-_DECADES, vmax=0)
             halves = ' / '.join(f'{side_that_holds(field, share):.0%}' for share in (0.5, 0.99))
@@ -117,6 +117,11 @@ def draw_fields(fields: dict[int, dict[str, np.ndarray]], source: str) -> Figure
         fontsize=9,
     )
     return figure
+
+
+def _in_rows(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
+    """The image and four stages in a row; a ViT has more."""
+    return [panels[i : i + 5] for i in range(0, len(panels), 5)]
 
 
 def _panel(

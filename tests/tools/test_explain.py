@@ -46,6 +46,16 @@ def test_fields_of_several_models(explain):
     assert found.shape[0] > 500 and found.shape[1] > 500
 
 
+def test_a_folder_without_images_is_no_noise(fails, here):
+    (here / 'empty').mkdir()
+    assert 'empty holds no images' in fails('explain', 'erf', CLASSIFIER, '--images', 'empty')
+
+
+def test_fields_of_images_of_a_model_given_twice(explain):
+    found = explain('erf', CLASSIFIER, CLASSIFIER, '--size', 32, '--images', '.')
+    assert found.shape[1] > 700
+
+
 @pytest.mark.parametrize(
     ('args', 'message'),
     [

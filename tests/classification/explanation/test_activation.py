@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from classification.engine.errors import UsageError
 from classification.engine.task import Score
 from classification.explanation.activation import class_activation
 from tests.backbones import build as build_dense
@@ -61,3 +62,9 @@ def test_stages_of_every_layout_have_their_size(kind, stage):
     found, _ = class_activation(model, lambda: Score(model(image)[-1].square().sum(), 0), stage)
     assert found.shape == ((8, 12) if stage == 1 else (2, 3))
     assert found.min() >= 0 and found.max() > 0
+
+
+def test_sequences_are_refused():
+    model = timm.create_model('vit_tiny_patch16_224', depth=1, num_classes=5, img_size=32).eval()
+    with pytest.raises(UsageError, match='VisionTransformer are sequences'):
+        class_activation(model, score(model, torch.randn(1, 3, 32, 32)))

@@ -13,8 +13,9 @@ from classification.results import Instances, Result
 from classification.stand_ins import has_compiled_operators
 from classification.visualization.drawing import Colour, draw_text
 
-from . import checks, counting
+from . import checks, counting, explanation
 from .analysis.analyst import DetectionAnalyst
+from .analysis.comparison import draw_comparison
 from .results import to_instances, to_sample
 
 
@@ -32,6 +33,7 @@ class Detection(Task):
     noise_batch = staticmethod(counting.noise_batch)
     freeze_values = staticmethod(counting.freeze_values)
     reads_values = staticmethod(counting.reads_values)
+    score = staticmethod(explanation.score)
 
     @property
     def cpu_amp_refusal(self) -> str | None:  # type: ignore[override]  # nobody sets it
@@ -59,6 +61,20 @@ class Detection(Task):
         if truth is None:
             return draw_text(image, [])
         return to_instances(image, truth, classes, palette).draw()
+
+    def draw_comparison(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """As Task, by right and wrong (`analysis.marking`) where the sample has a truth."""
+        truth = sample.get('gt_instances')
+        if truth is None:
+            return super().draw_comparison(image, sample, classes, palette)
+        crowds = sample.get('ignored_instances')
+        return draw_comparison(
+            to_instances(image, truth, classes, palette),
+            to_instances(image, sample.pred_instances, classes, palette),
+            None if crowds is None else to_instances(image, crowds, classes, palette),
+        )
 
     def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
         """As Task; see `export.exportable`."""

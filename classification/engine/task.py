@@ -5,18 +5,18 @@ The engine knows no task: a config's `default_scope` names it, and `task_of` fin
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from PIL.Image import Image
-from torch import nn
+from torch import Tensor, nn
 
 from ..results import Result
 from ..results.writer import ResultsWriter
-from ..visualization.drawing import Colour
+from ..visualization.drawing import Colour, hstack
 from ..visualization.page import Section
 from .errors import UsageError
 from .images import read_image
@@ -35,6 +35,20 @@ class Analyst(Protocol):
         Args:
             pictures: position in the dataset -> its image (H, W, 3) uint8, RGB.
         """
+
+
+class Score(NamedTuple):
+    """A number that a model gives for something in an image, which can be differentiated.
+
+    Attributes:
+        value: scalar.
+        label: the class.
+        region: (H, W) bool, where in the model's input the thing is; None of the whole image.
+    """
+
+    value: Tensor
+    label: int
+    region: np.ndarray | None = None
 
 
 class Task:
@@ -139,6 +153,30 @@ class Task:
         """The annotation of a sample over an image, as `draw_prediction`; else the image alone."""
         raise self._unknown('draw')
 
+    def score(
+        self,
+        model: nn.Module,
+        inputs: Tensor,
+        sample: Any,
+        label: int | None = None,
+        point: tuple[int, int] | None = None,
+        mask: bool = False,
+    ) -> Score:
+        """The score of what a model finds in an image, for its explanation.
+
+        Args:
+            model: in evaluation mode.
+            inputs: (1, 3, H, W), as the backbone takes them.
+            sample: the framework's data sample.
+            label: the class; None takes the best one.
+            point: (x, y) in the inputs of what is meant; None takes the best score.
+            mask: score an object's mask, not its box.
+
+        Raises:
+            UsageError: the model finds no such thing, or has no masks.
+        """
+        raise self._unknown('explain scores of')
+
     def analyst(self, runner: Any, score_thr: float = 0.3) -> Analyst:
         """What explains the metrics of a test.
 
@@ -150,6 +188,27 @@ class Task:
             UsageError: the config's evaluators do not give what is needed.
         """
         raise self._unknown('analyse')
+
+    def training_inputs(self, cfg: Config, data: Mapping[str, Any]) -> tuple[Tensor, Sequence[Any]]:
+        """What a training step gives to the backbone, and the samples whose truth is drawn on it.
+
+        Args:
+            cfg: config of the run.
+            data: a batch after the model's preprocessor.
+
+        Returns:
+            (B, 3, H, W) and B samples for `draw_truth`.
+        """
+        return data['inputs'], data['data_samples']
+
+    def draw_comparison(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """The annotation of a sample and beside it the prediction, with what is wrong in it."""
+        return hstack(
+            self.draw_truth(image, sample, classes, palette),
+            self.draw_prediction(image, sample, classes, palette),
+        )
 
     def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
         """The model as an `export.exportable.Exportable`.

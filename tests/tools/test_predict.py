@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from classification.visualization.colours import safe_colours
 from tests.helpers import LAST
 
 SCENES = 'data/digits/coco/val2017'
@@ -47,6 +48,13 @@ def test_detections_are_coco_annotations_and_overlays(predict):
             drawn = np.asarray(overlay.convert('RGB'))
         plain = np.asarray(Image.open(f'{SCENES}/{name}.png').resize((320, 320)))
         assert drawn.shape == plain.shape and (drawn != plain).any()
+
+
+def test_the_palette_may_be_one_for_all_eyes(predict):
+    out = predict('segmentation', f'{SCENES}/{NAMES[0]}.png', option=['--palette', 'safe'])
+    with Image.open(out / f'masks/{NAMES[0]}.png') as mask:
+        count = 11  # the digits and their background
+        assert mask.getpalette()[: 3 * count] == [c for rgb in safe_colours(count) for c in rgb]
 
 
 def test_the_threshold_is_for_overlays_alone(predict, capsys):

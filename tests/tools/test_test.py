@@ -56,7 +56,8 @@ def test_a_checkpoint_has_the_metrics_of_its_training(task, trained, run, here, 
     pictures = sorted((here / 'pictures').iterdir())
     assert len(pictures) == (30 if task == 'classification' else 4)
     with Image.open(pictures[0]) as picture:
-        assert picture.size == (640, 320)  # enlarged, the truth and the prediction
+        # Enlarged: the truth, the prediction and, of a segmentation, the wrong pixels.
+        assert picture.size == ((960 if task == 'segmentation' else 640), 320)
 
 
 def test_both_sets_of_a_file_in_one_pass(trained, run, here, capfd, monkeypatch):

@@ -31,8 +31,8 @@ def run(app: FastAPI, host: str, port: int) -> None:
     Raises:
         UsageError: the address cannot be listened on.
     """
-    service: Service = app.state.service
-    limits = service.limits
+    services: list[Service] = app.state.services
+    limits = app.state.service.limits
     listener = _listen(host, port)
     if not _is_loopback(host):
         print(
@@ -55,8 +55,8 @@ def run(app: FastAPI, host: str, port: int) -> None:
     # uvicorn sends itself the signal once more after it has ended well.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    _Server(config, service).run([listener])
-    if not service.join(1.0):
+    _Server(config, services).run([listener])
+    if not all([service.join(1.0) for service in services]):
         # Python would wait for, or crash under, a thread that is inside the model.
         sys.stdout.flush()
         sys.stderr.flush()
@@ -82,14 +82,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which empties the queue before it waits for the last answers."""
+    """uvicorn's server, which empties the queues before it waits for the last answers."""
 
-    def __init__(self, config: uvicorn.Config, service: Service):
+    def __init__(self, config: uvicorn.Config, services: list[Service]):
         super().__init__(config)
-        self._service = service
+        self._services = services
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.stop()
+        for service in self._services:
+            service.stop()
         await super().shutdown(sockets)
 
 

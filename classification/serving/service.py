@@ -168,7 +168,7 @@ class Service:
         """What some work gives of the predictor, or why it fails."""
         try:
             return work(self._predictor)
-        except DataError as error:
+        except (DataError, UsageError) as error:
             return Refusal(400, str(error))
         except ValueError as error:  # how models say that they do not take an image of such a size
             return Refusal(422, f'The model refuses the image: {error}')

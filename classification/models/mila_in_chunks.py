@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from timm.layers import Mlp
 from torch import Tensor, nn
 
 from .ops.depthwise import depthwise
 from .ops.devices import computes_now, is_plain
-from .ops.linear_attention import EPS
+from .ops.linear_attention import EPS, LinearAttention
 from .ops.rotary import rotary_numbers
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def block_fits(block: Block, x: Tensor) -> bool:
             block.mlp.fc1,
             block.mlp.fc2,
         )
+        and is_plain(block.attn, block.mlp, kinds=(LinearAttention, Mlp))
     )
 
 

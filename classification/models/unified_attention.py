@@ -5,7 +5,6 @@ gates and their initial values: Gu and Dao, "Mamba" (2023).
 """
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -70,13 +69,12 @@ class UnifiedAttention(nn.Module):
             y = self._attend(*(t.to(dtype) for t in (x, q, k, v)), table=table).to(x.dtype)
         return y + conv_nhwc(self.lepe, v) if 'lepe' in self.design.pos else y
 
-    @torch.no_grad()
     def attention_map(
         self, x: Tensor, query: Sequence[int], table: RotaryTable | None = None
     ) -> Tensor:
         """The weight of each token's value in what one token reads, for any design.
 
-        The result is linear in the values: those of one token at a time are set to 1.
+        The result is linear in the values: their weights are its gradient.
 
         Args:
             x: (1, H, W, dim), what `forward` gets.
@@ -86,17 +84,14 @@ class UnifiedAttention(nn.Module):
         Returns:
             (H, W), the mean over channels; without the shortcut, which reads x and not a value.
         """
-        height, width = x.shape[1:3]
-        values = torch.eye(height * width, dtype=x.dtype, device=x.device)
-        values = values.view(-1, height, width, 1).expand(-1, -1, -1, x.shape[-1])
-        q, k = (t.expand(len(values), -1, -1, -1) for t in self.qk(x).chunk(2, dim=-1))
-        x = x.expand_as(values)
-        y = self._attend(x, q, k, values, table=table)
-        if self.design.shortcut:
-            y = y - self.D * x
-        if 'lepe' in self.design.pos:
-            y = y + conv_nhwc(self.lepe, values) - cast(Tensor, self.lepe.bias)
-        return y[:, query[0], query[1]].mean(dim=-1).view(height, width)
+        with torch.enable_grad():
+            values = torch.zeros_like(x).requires_grad_()
+            q, k = self.qk(x).chunk(2, dim=-1)
+            y = self._attend(x, q, k, values, table=table)
+            if 'lepe' in self.design.pos:
+                y = y + conv_nhwc(self.lepe, values)
+            (weights,) = torch.autograd.grad(y[0, query[0], query[1]].sum(), values)
+        return weights[0].mean(dim=-1)
 
     @torch.no_grad()
     def decay_map(

@@ -80,8 +80,7 @@ class SelectiveScan2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, dim) to the same."""
-        x = F.silu(conv_nhwc(self.conv2d, self.in_proj(x)))
-        params = self.x_proj(x).unflatten(-1, (len(ORDERS), -1))  # (B, H, W, orders, rank + 2)
+        x, params = self._values_and_params(x)
         in_chunks = (
             x.device.type == 'cpu'
             and is_plain(self.dt_projs, kinds=(LinearPerOrder,))
@@ -89,6 +88,33 @@ class SelectiveScan2d(nn.Module):
         )
         y = (self._scan_image if in_chunks else self._scan_sequences)(x, params)
         return self.out_proj(self.out_norm(y.to(x.dtype)))
+
+    def attention_map(self, x: Tensor, query: Sequence[int]) -> Tensor:
+        """The weight of each token's u in what one token reads, the sum over the orders.
+
+        With the steps and gates that u has made, the scans are linear in it: the weights of its
+        tokens are the gradient of the result.
+
+        Args:
+            x: (1, H, W, dim), what `forward` gets.
+            query: (row, column) of the token that reads.
+
+        Returns:
+            (H, W), the mean over channels; without the shortcut D.
+        """
+        with torch.no_grad():
+            x, params = self._values_and_params(x)
+        with torch.enable_grad():
+            x.requires_grad_()
+            y = self._scan_sequences(x, params)
+            (weights,) = torch.autograd.grad(y[0, query[0], query[1]].sum(), x)
+        weights[0, query[0], query[1]] -= self.Ds.view_as(self.dt_projs_bias).sum(dim=0)
+        return weights[0].mean(dim=-1)
+
+    def _values_and_params(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """u (B, H, W, channels), and r, B and C of each order (B, H, W, orders, rank + 2)."""
+        x = F.silu(conv_nhwc(self.conv2d, self.in_proj(x)))
+        return x, self.x_proj(x).unflatten(-1, (len(ORDERS), -1))
 
     def _scan_image(self, x: Tensor, params: Tensor) -> Tensor:
         """The sum of the orders' y by chunks that stay in the cache."""

@@ -3,6 +3,8 @@
 Source: Han et al., "Demystify Mamba in Vision: A Linear Attention Perspective" (NeurIPS 2024).
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -69,6 +71,30 @@ def attention_map(q: Tensor, k: Tensor, table: RotaryTable, num_heads: int) -> T
     scores = torch.einsum('bihd,bjhd->bhij', q_rot, k_rot)
     norm = torch.einsum('bihd,bjhd->bhij', q, k).sum(-1, keepdim=True)
     return scores / (norm + EPS * h * w)
+
+
+def attention_row(
+    q: Tensor, k: Tensor, table: RotaryTable, num_heads: int, query: Sequence[int]
+) -> Tensor:
+    """What one token reads from each other one: a row of `attention_map`, in time linear in N.
+
+    Args:
+        q, k, table, num_heads: as for `linear_attention`.
+        query: (row, column) of the token that reads.
+
+    Returns:
+        Weights (B, heads, H, W).
+    """
+    row, column = query
+
+    def heads(x: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, heads, C / heads)
+        return x.unflatten(-1, (num_heads, -1))
+
+    q_rot, k_rot = heads(rotate(q, table))[:, row, column], heads(rotate(k, table))
+    q, k = heads(q)[:, row, column], heads(k)
+    scores = torch.einsum('bnd,bhwnd->bnhw', q_rot, k_rot)
+    norm = torch.einsum('bnd,bnd->bn', q, k.sum(dim=(1, 2)))
+    return scores / (norm + EPS * k.shape[1] * k.shape[2])[..., None, None]
 
 
 def gated_attention(

@@ -1,0 +1,1 @@
+"""What a model looks at: attention of a point, receptive fields, features and class activations."""

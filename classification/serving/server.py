@@ -16,7 +16,7 @@ from .service import Service
 _OTHER_CONNECTIONS = 100  # besides those with a request that has a place
 
 
-def run(app: FastAPI, host: str, port: int) -> None:
+def run(app: FastAPI, host: str, port: int, path: str = '') -> None:
     """Serve an application of `app.create_app`.
 
     After Ctrl-C or SIGTERM no request is taken and those that wait are refused; what the model
@@ -27,6 +27,7 @@ def run(app: FastAPI, host: str, port: int) -> None:
         app: the application.
         host: address to listen on.
         port: 0 takes a free one.
+        path: of what people are told to look at.
 
     Raises:
         UsageError: the address cannot be listened on.
@@ -42,7 +43,7 @@ def run(app: FastAPI, host: str, port: int) -> None:
             flush=True,
         )
     address = f'[{host}]' if ':' in host else host
-    print(f'Ready at http://{address}:{listener.getsockname()[1]} (Ctrl-C ends it)', flush=True)
+    print(f'Ready at http://{address}:{listener.getsockname()[1]}{path} (Ctrl-C ends it)', flush=True)
     config = uvicorn.Config(
         app,
         log_level='warning',

@@ -33,7 +33,7 @@ def view(result: Result) -> dict[str, Any]:
     """
     rows = _rows(result)
     return {
-        'picture': _address(_reduced(result.draw(0.0))),
+        'picture': address(_reduced(result.draw(0.0))),
         'rows': rows[:_ROWS],
         'more': max(0, len(rows) - _ROWS),
         'pointed': _pointed(result),
@@ -52,7 +52,7 @@ def thumbnail(picture: Image.Image, side: int = 96) -> str:
     """An address with a small picture in it, of `side` pixels at most."""
     picture = picture.convert('RGB')
     picture.thumbnail((side, side))
-    return _address(picture)
+    return address(picture)
 
 
 def _rows(result: Result) -> list[Row]:
@@ -129,7 +129,8 @@ def _reduced(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _address(picture: Image.Image) -> str:
+def address(picture: Image.Image) -> str:
+    """An address with a picture in it, as JPEG."""
     file = io.BytesIO()
     picture.save(file, 'JPEG', quality=92, subsampling=0)
     return _data('image/jpeg', file.getvalue())

@@ -135,6 +135,13 @@ class Predictor(ImagePredictor):
         return self._samples([self._prepare(picture, '') for picture in pictures])
 
     @torch.no_grad()
+    def inputs(self, picture: np.ndarray) -> torch.Tensor:
+        """(1, 3, h, w) of a picture (H, W, 3) uint8, RGB: as the model's backbone takes it."""
+        data = self._collate([self._prepare(picture, '').data])
+        inputs = self.model.data_preprocessor(data, False)['inputs']
+        return inputs if isinstance(inputs, torch.Tensor) else torch.stack([*inputs])
+
+    @torch.no_grad()
     def _samples(self, batch: Sequence[Prepared]) -> list[Any]:
         data = self._collate([prepared.data for prepared in batch])
         dtype = _PRECISIONS[self.precision]

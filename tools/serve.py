@@ -3,9 +3,9 @@
     python tools/serve.py WORK_DIR
     python tools/serve.py --page [WORK_DIR ...]
 
-WORK_DIR is what training leaves, a checkpoint in it, or an exported .onnx file. With --page there is
-a page for people too, at /page, where they choose between several models; without a WORK_DIR these
-are all below work_dirs/. The first is that of the API: then
+WORK_DIR is what training leaves, a checkpoint in it, or an exported .onnx file. With --page people
+also get a page, at /page, where they choose between several models; without a WORK_DIR these are
+all below work_dirs/, the demo's first. The first is that of the API: then
 
     curl -F image=@photo.jpg http://127.0.0.1:8000/predict
 

@@ -43,7 +43,9 @@ def run(app: FastAPI, host: str, port: int, path: str = '') -> None:
             flush=True,
         )
     address = f'[{host}]' if ':' in host else host
-    print(f'Ready at http://{address}:{listener.getsockname()[1]}{path} (Ctrl-C ends it)', flush=True)
+    print(
+        f'Ready at http://{address}:{listener.getsockname()[1]}{path} (Ctrl-C ends it)', flush=True
+    )
     config = uvicorn.Config(
         app,
         log_level='warning',

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from operator import methodcaller
 from typing import Any, TypeVar
 
 import numpy as np
@@ -201,4 +202,4 @@ class Service:
                     return results
             except Exception:
                 pass  # the image that is to blame says so below
-        return [self._try(lambda predictor, image=image: predictor(image)) for image in images]
+        return [self._try(methodcaller('__call__', image)) for image in images]

@@ -92,7 +92,10 @@ def _cut(picture: np.ndarray, seen: View) -> np.ndarray:
 
 
 def _draw(cut: np.ndarray, weights: np.ndarray, shown: np.ndarray) -> Image.Image:
-    """Weights (h, w) of the tokens as colours over the picture that they belong to, dark is 0."""
+    """Weights (h, w) of the tokens as colours over the grey picture that they belong to.
+
+    Dark is 0 or less, bright the largest of them.
+    """
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     scale = _SIDE / max(cut.shape[:2])
@@ -102,4 +105,4 @@ def _draw(cut: np.ndarray, weights: np.ndarray, shown: np.ndarray) -> Image.Imag
     whole = whole.resize(shown.shape[::-1], Image.Resampling.BILINEAR)
     heat = np.clip(np.asarray(whole.crop(box).resize(size, Image.Resampling.BILINEAR)), 0, 1)
     colours = Image.fromarray((colormaps['inferno'](heat)[..., :3] * 255).astype(np.uint8))
-    return Image.blend(Image.fromarray(cut).resize(size), colours, 0.65)
+    return Image.blend(Image.fromarray(cut).convert('L').convert('RGB').resize(size), colours, 0.7)

@@ -15,6 +15,7 @@ from ..engine.images import read_image
 from ..results import ClassMap
 from ..serving.decoding import FORMATS
 from ..serving.refusal import Refusal
+from ..serving.replies import THRESHOLDS
 from ..serving.service import Service
 from .door import Door
 from .explaining import explain
@@ -28,7 +29,6 @@ PATH = '/page'
 _NONE = 'none'
 _HERE = Path(__file__).parent
 _SESSIONS = 32  # of which Gradio keeps what it has sent last
-_MARGIN = 0.3  # the threshold at first, as everywhere in this project
 
 
 def mount(app: FastAPI, shelf: Shelf) -> None:
@@ -53,6 +53,7 @@ def mount(app: FastAPI, shelf: Shelf) -> None:
         pwa=False,
         theme=gr.themes.Base(primary_hue='blue', font=system, font_mono=['monospace']),
         css_paths=[_HERE / 'page.css'],
+        head='<link rel="icon" href="data:,">',
     )
     app.add_middleware(Door, path=PATH, service=service)
 
@@ -177,7 +178,7 @@ def _build(answers: _Answers, places: int) -> gr.Blocks:
                 chooser = gr.HTML(
                     html_template=_text('chooser.html'), js_on_load=_text('chooser.js')
                 )
-                threshold = gr.Slider(0, 1, _MARGIN, step=0.01, label='Least score')
+                threshold = gr.Slider(0, 1, THRESHOLDS[tasks[0]], step=0.01, label='Least score')
                 classes = gr.Dropdown([], multiselect=True, label='Classes (none chosen: all)')
             with gr.Column(scale=3, min_width=320):
                 with gr.Row():
@@ -239,6 +240,7 @@ def _build(answers: _Answers, places: int) -> gr.Blocks:
             return [
                 gr.update(choices=names, value=names[0]),
                 gr.update(choices=[_NONE, *names], value=_NONE),
+                THRESHOLDS[name],
             ]
 
         def leave(r: gr.Request) -> None:
@@ -262,7 +264,7 @@ def _build(answers: _Answers, places: int) -> gr.Blocks:
             **busy,
         )
         gr.on([first.change, page.load], answers.examples, first, chooser, **quiet)
-        task.input(change_task, task, models, **quiet)
+        task.input(change_task, task, [*models, threshold], **quiet)
         gr.on(
             [threshold.change, classes.input],
             select_again,

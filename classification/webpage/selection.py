@@ -17,11 +17,12 @@ def select(result: Result, threshold: float, classes: Collection[str] = ()) -> R
     """
     wanted = np.array([not classes or name in classes for name in result.names], bool)
     if isinstance(result, Scores):
-        kept = np.flatnonzero(wanted & (result.scores >= threshold))
-        names, palette = ([part[i] for i in kept] for part in (result.names, result.palette))
+        kept = np.flatnonzero(wanted & (result.scores >= threshold)).tolist()
+        names, palette = [result.names[i] for i in kept], [result.palette[i] for i in kept]
         return Scores(result.image, names, palette, result.scores[kept])
     if isinstance(result, Instances):
-        return result.above(threshold).select(wanted[result.above(threshold).labels])
+        sure = result.above(threshold)
+        return sure.select(wanted[sure.labels])
     if isinstance(result, ClassMap):
         return ClassMap(result.image, result.names, result.palette, _only(result.map, wanted))
     raise TypeError(f'{type(result).__name__} is no result that can be selected from.')

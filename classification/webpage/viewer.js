@@ -67,6 +67,11 @@ function show() {
   }
 }
 
+// As large as there is room for, whatever its own size.
+part('picture').addEventListener('load', () => {
+  const { naturalWidth, naturalHeight } = part('picture');
+  part('frame').style.width = `min(100%, ${62 * naturalWidth / naturalHeight}vh)`;
+});
 part('frame').addEventListener('pointermove', (event) => {
   const [x, y] = place(event);
   const at = Math.floor(y * height) * width + Math.floor(x * width);

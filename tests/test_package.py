@@ -8,7 +8,6 @@ import pytest
 
 from tests.helpers import ROOT
 
-
 PACKED = ('*.py', '*.yml', 'py.typed', '*.html', '*.js', '*.css')
 
 

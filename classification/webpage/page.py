@@ -1,6 +1,7 @@
 """The page: what its parts are, and what happens when they are used."""
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from .view import address, files, thumbnail, view
 PATH = '/page'
 _NONE = 'none'
 _HERE = Path(__file__).parent
-_SESSIONS = 32  # of which Gradio keeps what it has sent last
+_SESSIONS = 100  # of which Gradio keeps what it has sent last
 
 
 def mount(app: FastAPI, shelf: Shelf) -> None:
@@ -36,6 +37,7 @@ def mount(app: FastAPI, shelf: Shelf) -> None:
     service: Service = app.state.service
     uploads = Uploads(service.limits.queue)
     add_route(app, '/upload', uploads)
+    os.environ.setdefault('GRADIO_ANALYTICS_MAX_EVENTS', '1')  # it sums all up after each
     page = _build(_Answers(shelf, uploads, service.limits.timeout), service.limits.queue)
     page.state_session_capacity = _SESSIONS
     system = ['system-ui', 'sans-serif']  # other fonts would come from another server

@@ -76,6 +76,8 @@ def as_choices(paths: Sequence[Path]) -> list[Choice]:
 
 
 def _choice(path: Path, name: str) -> Choice:
+    if not path.exists():
+        raise UsageError(f'{path} does not exist: give a work dir, or a checkpoint in one.')
     if is_exported(path):
         return Choice(name, path, describe(read_onnx(path)).task)
     config = find_config(path if path.is_dir() else path.parent)

@@ -52,8 +52,9 @@ def explain(predictor: Any, picture: np.ndarray, place: tuple[float, float]) -> 
     seen = look(predictor, picture)
     distance = np.hypot(seen.x - place[0], seen.y - place[1])
     row, column = np.unravel_index(np.nanargmin(distance), distance.shape)
-    # Values of 8 bits tell places apart by 1/255; what is cut off is farther.
-    if distance[row, column] > 0.02:
+    height, width = seen.shown.any(1).sum(), seen.shown.any(0).sum()
+    # Half a pixel of the input, and what values of 8 bits tell apart; what is cut off is farther.
+    if distance[row, column] > np.hypot(0.5 / width, 0.5 / height) + 1 / 255:
         raise UsageError('The model does not see this point: its picture is cut at the edge.')
     maps = attention_maps(predictor.model, seen.inputs, (int(column), int(row)))
     cut = _cut(picture, seen)

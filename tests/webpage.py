@@ -1,4 +1,4 @@
-"""What the tests of the web page share: a server of models, and a browser's part without a browser."""
+"""What tests of the web page share: a server of models, and what a browser does, without one."""
 
 import http.client
 import io
@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
+from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 
+from classification.engine.prediction.predictor import Predictor
 from classification.results import ClassMap, Instances
 from classification.results.instances import Mask
 from classification.serving.app import create_app
@@ -54,9 +57,25 @@ def mapper(image):
     return ClassMap(image, NAMES, PALETTE, labels)
 
 
+def random_predictor(cfg, folder):
+    """A config's model with random weights, the same each time."""
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    meta = dict(dataset_meta=dict(classes=[f'{name}{i}' for name in NAMES for i in range(5)]))
+    path = Path(folder) / 'random.pth'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta=meta), path)
+    return Predictor(cfg, path, device='cpu')
+
+
 @contextmanager
-def page(folder, **limits):
-    """(port, models by name) of a server with a page of four models of three tasks."""
+def page(folder, further=None, **limits):
+    """(port, models by name) of a server with a page of four models of three tasks.
+
+    Args:
+        folder: for files.
+        further: name -> (task, model) of more.
+        limits: those of LIMITS that are others.
+    """
     from classification.webpage.page import mount
 
     example = Path(folder) / 'example.png'
@@ -65,6 +84,8 @@ def page(folder, **limits):
     tasks = dict(
         finder='detection', other='detection', mapper='segmentation', grey='classification'
     )
+    for name, (task, model) in (further or {}).items():
+        models[name], tasks[name] = model, task
     choices = [Choice(name, Path(name), task, (example,)) for name, task in tasks.items()]
     app = create_app(models['finder'], Limits(**{**vars(LIMITS), **limits}), 'finder')
     mount(app, Shelf(choices, lambda path: models[path.name], app.state.services))

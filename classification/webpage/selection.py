@@ -17,7 +17,8 @@ def select(result: Result, threshold: float, classes: Collection[str] = ()) -> R
     """
     wanted = np.array([not classes or name in classes for name in result.names], bool)
     if isinstance(result, Scores):
-        kept = np.flatnonzero(wanted & (result.scores >= threshold)).tolist()
+        # There may be more names than a model scores.
+        kept = np.flatnonzero((result.scores >= threshold) & wanted[: len(result.scores)]).tolist()
         names, palette = [result.names[i] for i in kept], [result.palette[i] for i in kept]
         return Scores(result.image, names, palette, result.scores[kept])
     if isinstance(result, Instances):

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import MODELS, init_default_scope
 
 from classification.engine.errors import UsageError
-from classification.engine.prediction.predictor import Predictor
 from classification.explanation.attention import AttentionMap, attention_maps
 from classification.webpage import explaining
 from classification.webpage.explaining import explain, look
-from tests.results import NAMES
+from tests.webpage import random_predictor
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
 
@@ -62,17 +60,7 @@ def test_where_each_pixel_is_from(pipeline, box):
 @pytest.fixture
 def predictor(config, tmp_path):
     """A function: task -> a predictor with random weights."""
-
-    def build(task):
-        cfg = config(task)
-        init_default_scope(cfg.default_scope)
-        torch.manual_seed(0)
-        meta = dict(dataset_meta=dict(classes=[f'{name}{i}' for name in NAMES for i in range(5)]))
-        path = tmp_path / 'random.pth'
-        torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta=meta), path)
-        return Predictor(cfg, path, device='cpu')
-
-    return build
+    return lambda task: random_predictor(config(task), tmp_path)
 
 
 @pytest.mark.parametrize('task', ['classification', 'detection', 'segmentation'])

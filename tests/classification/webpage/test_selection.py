@@ -32,6 +32,12 @@ def test_scores(threshold, classes, left):
     part.draw()
 
 
+def test_a_model_that_scores_fewer_classes_than_it_names():
+    few = scores()
+    few.scores = few.scores[:2]
+    assert select(few, 0.0).names == ['cat', 'dog'] and select(few, 0.0, ['owl']).names == []
+
+
 @pytest.mark.parametrize(
     ('threshold', 'classes', 'left'),
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from PIL import Image
 
 from ..engine.errors import DataError
@@ -55,8 +55,8 @@ def mount(app: FastAPI, shelf: Shelf) -> None:
         pwa=False,
         theme=gr.themes.Base(primary_hue='blue', font=system, font_mono=['monospace']),
         css_paths=[_HERE / 'page.css'],
-        head='<link rel="icon" href="data:,">',
     )
+    app.get('/favicon.ico', include_in_schema=False)(lambda: Response(status_code=204))
     app.add_middleware(Door, path=PATH, service=service)
 
 

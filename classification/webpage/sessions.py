@@ -53,7 +53,7 @@ class Sessions:
         most: the number of sessions.
     """
 
-    def __init__(self, most_bytes: int = 2**30, most: int = 1000):
+    def __init__(self, most_bytes: int = 2**29, most: int = 1000):
         self._most_bytes, self._most = most_bytes, most
         self._sessions: dict[str, Session] = {}
 

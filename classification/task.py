@@ -23,7 +23,8 @@ from .classifier import ImageClassifier
 from .datasets.folder import ImageFolder
 from .datasets.transforms import ReadImage
 from .engine.configs.datasets import leaf_datasets
-from .engine.task import Task
+from .engine.errors import UsageError
+from .engine.task import Score, Task
 from .engine.weights.formats import Weights
 from .formats import FORMATS
 from .hooks import AveragedScoreHook
@@ -115,6 +116,22 @@ class Classification(Task):
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> ClassAnalyst:
         return ClassAnalyst(runner.test_dataloader.dataset)
+
+    def score(
+        self,
+        model: nn.Module,
+        inputs: torch.Tensor,
+        sample: Any,
+        label: int | None = None,
+        point: tuple[int, int] | None = None,
+        mask: bool = False,
+    ) -> Score:
+        """The logit of a class, for the image as a whole."""
+        logits = model(inputs, mode='tensor')[0]
+        label = int(logits.argmax()) if label is None else label
+        if label >= len(logits):
+            raise UsageError(f'There is no class {label}: the model scores {len(logits)}.')
+        return Score(logits[label], label)
 
     def noise_batch(
         self,

@@ -13,7 +13,7 @@ from classification.results import Instances, Result
 from classification.stand_ins import has_compiled_operators
 from classification.visualization.drawing import Colour, draw_text
 
-from . import checks, counting
+from . import checks, counting, explanation
 from .analysis.analyst import DetectionAnalyst
 from .results import to_instances, to_sample
 
@@ -32,6 +32,7 @@ class Detection(Task):
     noise_batch = staticmethod(counting.noise_batch)
     freeze_values = staticmethod(counting.freeze_values)
     reads_values = staticmethod(counting.reads_values)
+    score = staticmethod(explanation.score)
 
     @property
     def cpu_amp_refusal(self) -> str | None:  # type: ignore[override]  # nobody sets it

@@ -17,7 +17,7 @@ from classification.formats import FORMATS
 from classification.results import ClassMap, Result
 from classification.visualization.drawing import Colour, draw_text
 
-from . import checks
+from . import checks, explanation
 from .analysis import MapAnalyst
 
 
@@ -32,6 +32,7 @@ class Segmentation(Task):
     check_dataset = staticmethod(checks.check_dataset)
     read_annotations = staticmethod(checks.read_annotations)
     check_sample = staticmethod(checks.check_sample)
+    score = staticmethod(explanation.score)
 
     def result(
         self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]

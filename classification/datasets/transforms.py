@@ -103,6 +103,13 @@ class TimmTransform:
                 if operation.name.startswith('Posterize'):
                     operation.level_fn = partial(_keep_a_bit, operation.level_fn)
 
+    @property
+    def normalisation(self) -> tuple[Any, Any]:
+        """Mean and standard deviation of each channel, of values from 0 to 1."""
+        return next(
+            (step.mean, step.std) for step in self.transform.transforms if hasattr(step, 'std')
+        )
+
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         packed = dict(inputs=self.transform(results['img']))
         if 'gt_label' in results:

@@ -5,14 +5,14 @@ The engine knows no task: a config's `default_scope` names it, and `task_of` fin
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from PIL.Image import Image
-from torch import nn
+from torch import Tensor, nn
 
 from ..results import Result
 from ..results.writer import ResultsWriter
@@ -35,6 +35,20 @@ class Analyst(Protocol):
         Args:
             pictures: position in the dataset -> its image (H, W, 3) uint8, RGB.
         """
+
+
+class Score(NamedTuple):
+    """A number that a model gives for something in an image, which can be differentiated.
+
+    Attributes:
+        value: scalar.
+        label: the class.
+        region: (H, W) bool, where in the model's input the thing is; None of the whole image.
+    """
+
+    value: Tensor
+    label: int
+    region: np.ndarray | None = None
 
 
 class Task:
@@ -138,6 +152,30 @@ class Task:
     ) -> Image:
         """The annotation of a sample over an image, as `draw_prediction`; else the image alone."""
         raise self._unknown('draw')
+
+    def score(
+        self,
+        model: nn.Module,
+        inputs: Tensor,
+        sample: Any,
+        label: int | None = None,
+        point: tuple[int, int] | None = None,
+        mask: bool = False,
+    ) -> Score:
+        """The score of what a model finds in an image, for its explanation.
+
+        Args:
+            model: in evaluation mode.
+            inputs: (1, 3, H, W), as the backbone takes them.
+            sample: the framework's data sample.
+            label: the class; None takes the best one.
+            point: (x, y) in the inputs of what is meant; None takes the best score.
+            mask: score an object's mask, not its box.
+
+        Raises:
+            UsageError: the model finds no such thing, or has no masks.
+        """
+        raise self._unknown('explain scores of')
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> Analyst:
         """What explains the metrics of a test.

@@ -4,6 +4,7 @@ Source: Luo et al., "Understanding the Effective Receptive Field in Deep Convolu
 Networks" (NeurIPS 2016), as Ding et al. (RepLKNet, CVPR 2022) draw it.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,3 +35,21 @@ def effective_field(
             (gradient,) = torch.autograd.grad(found[0, :, row, column].sum(), image)
         total += gradient[0].float().sum(dim=0).abs()
     return total / len(images)
+
+
+def side_that_holds(field: np.ndarray, share: float) -> float:
+    """Side of the smallest square around the centre that holds a share of a field, from 0 to 1.
+
+    Args:
+        field: (N, N), 0 or more.
+        share: from 0 to 1.
+
+    Returns:
+        The square's side over the field's, as RepLKNet's tables have it for areas.
+    """
+    rows, columns = np.indices(field.shape)
+    centre = np.array(field.shape)[:, None, None] // 2
+    rings = np.abs(np.stack([rows, columns]) - centre).max(axis=0)  # a pixel's distance
+    held = np.cumsum(np.bincount(rings.ravel(), weights=field.ravel()))
+    distance = int(np.searchsorted(held, share * held[-1]))
+    return min(1.0, (2 * distance + 1) / min(field.shape))

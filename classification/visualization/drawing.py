@@ -91,6 +91,14 @@ class Canvas:
         self._picture.paste(self._picture.crop(box).point(means), box, Image.fromarray(mask))
         self._picture.paste(tuple(colour), box, Image.fromarray(mask & ~erode(mask)))
 
+    def outline(self, mask: np.ndarray, colour: Colour) -> None:
+        """Outline the pixels of a mask (H, W) bool."""
+        mask = _enlarge(mask[:: self._step, :: self._step], self._repeat)
+        inner = mask
+        for _ in range(line_width(self._picture)):
+            inner = erode(inner)
+        self._picture.paste(tuple(colour), mask=Image.fromarray(mask & ~inner))
+
     def paint_map(self, labels: np.ndarray, palette: Sequence[Colour]) -> None:
         """Paint all classes of a map (H, W) as `paint` would each; labels beyond are left out."""
         labels = labels[:: self._step, :: self._step]

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 
 from classification.engine.errors import UsageError
 from classification.explanation.attention import attention_maps
-from classification.explanation.field import effective_field
 from classification.models.ops.linear_attention import LinearAttention, attention_map
 from tests.backbones import SIZE
 from tests.backbones import build as build_dense
@@ -138,19 +137,6 @@ def test_a_point_beyond_the_image_is_refused(point):
 def test_a_model_without_stages_is_refused():
     with pytest.raises(UsageError, match='has no backbone'):
         attention_maps(torch.nn.Linear(3, 3), image(), POINT)
-
-
-def test_the_field_is_the_mean_gradient():
-    """Of a convolution by hand: what a 3x3 kernel reads is its weights around the centre."""
-    model = build_dense('ConvNeXt').eval()
-    images = torch.stack([image(), image().flip(2)])
-    both = effective_field(model, images, stage=0, token=(3, 4))
-    each = [effective_field(model, one[None], stage=0, token=(3, 4)) for one in images]
-    torch.testing.assert_close(both, sum(each) / 2)
-    assert both.shape == SIZE and both.min() >= 0
-    # The stem's patches of 4x4 and a depthwise 7x7: three tokens to each side.
-    rows, columns = both.nonzero().unbind(dim=1)
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, 27, 4, 31)
 
 
 def test_the_mixer_is_called_where_blocks_run_in_chunks():

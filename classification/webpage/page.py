@@ -147,13 +147,13 @@ class _Answers:
         picture = shown.result.image
         try:
             async with self.shelf.place(shown.model) as service:
-                maps = await service.run(
-                    lambda predictor: explain(predictor, picture, (x, y)), self._seconds
+                drawn = await service.run(
+                    lambda predictor: explain(predictor, picture, (x, y), shown.model),
+                    self._seconds,
                 )
         except Refusal as refusal:
             return {'message': refusal.sentence}
-        figures = [{'title': title, 'picture': address(drawn)} for title, drawn in maps]
-        return {'point': [x, y], 'maps': figures}
+        return {'point': [x, y], 'explained': address(drawn)}
 
 
 def draw(shown: Shown | None, threshold: float, classes: Sequence[str]) -> dict[str, Any] | None:
@@ -292,7 +292,7 @@ def _connect(
     ) -> dict[str, Any] | None:
         session = session_of(r)
         value = await asyncio.to_thread(draw, session.shown[side], least, chosen)
-        x, y = (min(max(float(e._data[key]), 0.0), 1.0) for key in ('x', 'y'))
+        x, y = (min(max(float(e._data[key]), 0.0), 0.999999) for key in ('x', 'y'))
         return value and value | await answers.explain(session, side, x, y)
 
     def save(

@@ -32,16 +32,6 @@ function row([text, share, colour]) {
   return item;
 }
 
-function figure(map) {
-  const item = document.createElement('figure');
-  const picture = document.createElement('img');
-  [picture.src, picture.alt] = [map.picture, map.title];
-  const title = document.createElement('figcaption');
-  title.textContent = map.title;
-  item.append(picture, title);
-  return item;
-}
-
 function show() {
   const value = props.value || {};
   part('model').textContent = value.model || '';
@@ -53,9 +43,10 @@ function show() {
   part('picture').src = value.picture;
   unpack(value.pointed);
   part('rows').replaceChildren(...value.rows.map(row));
-  part('more').textContent = !value.rows.length ? 'Nothing: lower the threshold, or choose more classes.'
+  part('left').textContent = !value.rows.length ? 'Nothing: lower the threshold, or choose more classes.'
     : value.more ? 'and ' + value.more + ' more' : '';
-  part('maps').replaceChildren(...(value.maps || []).map(figure));
+  part('explained').hidden = !value.explained;
+  if (value.explained) part('explained').firstElementChild.src = value.explained;
   part('mark').hidden = !value.point;
   if (value.point) {
     [part('mark').style.left, part('mark').style.top] = value.point.map((share) => 100 * share + '%');

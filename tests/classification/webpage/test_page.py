@@ -5,6 +5,7 @@ import gc
 import json
 import socket
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -296,6 +297,27 @@ def test_results_are_let_go(tmp_path):
             visitor.take(bright(number / 8))
         gc.collect()
         assert len(results) == 9 and sum(result() is not None for result in results) <= 2
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow(tmp_path):
+    """Over 500 requests of 50 users, of whom each leaves before the next comes."""
+    with page(tmp_path) as (port, _):
+        images = [bright(share / 20, (100, 100)) for share in range(20)]
+        memory = []
+        tracemalloc.start()
+        for user in range(51):
+            visitor = Visitor(port)
+            visitor.models = ['finder', 'other']
+            for number in range(10):
+                visitor.take(images[(user + number) % 20])
+                assert visitor.values[1]['rows']
+            visitor.event('leave')
+            gc.collect()
+            memory.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    growth = (memory[-1] - memory[10]) / 400
+    assert growth < 3000, f'{growth:.0f} bytes for each request: {memory}'
 
 
 def test_limits_are_those_of_the_api(server):

@@ -29,7 +29,7 @@ from .view import address, files, thumbnail, view
 PATH = '/page'
 _NONE = 'none'
 _HERE = Path(__file__).parent
-_SESSIONS = 100  # of which Gradio keeps what it has sent last
+_SESSIONS = 30  # of which Gradio keeps what it has sent last
 
 
 def mount(app: FastAPI, shelf: Shelf) -> None:

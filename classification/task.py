@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from PIL import ImageDraw
 from PIL.Image import Image
+from timm.data import Mixup
 from torch import nn
 
 from .analysis.classes import ClassAnalyst
@@ -29,7 +31,8 @@ from .engine.weights.formats import Weights
 from .formats import FORMATS
 from .hooks import AveragedScoreHook
 from .results import Result, Scores
-from .visualization.drawing import Colour, draw_text
+from .visualization.drawing import Colour, draw_text, hstack, line_width
+from .visualization.page_style import BLUE, VERMILLION
 
 _MOST_OPENED = 200_000  # images whose headers are read before a training
 
@@ -104,9 +107,43 @@ class Classification(Task):
         classes: Sequence[str],
         palette: Sequence[Colour],
     ) -> Image:
-        """The class, or the image alone where the sample has none."""
-        lines = [f'truth: {classes[int(sample["target"])]}'] if 'target' in sample else []
-        return draw_text(image, lines)
+        """The class, or those of a mixed image, or the image alone where the sample has none."""
+        target = sample.get('target')
+        if target is None:
+            return draw_text(image, [])
+        if not target.ndim:
+            return draw_text(image, [f'truth: {classes[int(target)]}'])
+        shares = {classes[i]: share for i, share in enumerate(target.tolist()) if share}
+        best_first = sorted(shares, key=lambda name: -shares[name])
+        return draw_text(image, [f'truth: {name}  {shares[name]:.2f}' for name in best_first])
+
+    def training_inputs(
+        self, cfg: Config, data: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, Sequence[Any]]:
+        """As Task, after mixup and cutmix; without label smoothing, which no picture shows."""
+        images, targets = data['inputs'], data['targets']
+        if cfg.model.get('mixup'):
+            mixup = Mixup(
+                num_classes=cfg.model.model.num_classes, label_smoothing=0.0, **cfg.model.mixup
+            )
+            images, targets = mixup(images, targets)
+        return images, [dict(target=target) for target in targets]
+
+    def draw_comparison(
+        self,
+        image: np.ndarray,
+        sample: Any,
+        classes: Sequence[str],
+        palette: Sequence[Colour],
+    ) -> Image:
+        """As Task, the prediction framed: blue where it is right, vermillion where it is wrong."""
+        found = self.draw_prediction(image, sample, classes, palette)
+        if 'target' in sample:
+            right = int(sample['scores'].argmax()) == int(sample['target'])
+            corners = (0, 0, found.width - 1, found.height - 1)
+            colour = BLUE if right else VERMILLION
+            ImageDraw.Draw(found).rectangle(corners, None, colour, 2 * line_width(found))
+        return hstack(self.draw_truth(image, sample, classes, palette), found)
 
     def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
         """As Task; see `export.classifiers`."""

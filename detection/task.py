@@ -15,6 +15,7 @@ from classification.visualization.drawing import Colour, draw_text
 
 from . import checks, counting, explanation
 from .analysis.analyst import DetectionAnalyst
+from .analysis.comparison import draw_comparison
 from .results import to_instances, to_sample
 
 
@@ -60,6 +61,20 @@ class Detection(Task):
         if truth is None:
             return draw_text(image, [])
         return to_instances(image, truth, classes, palette).draw()
+
+    def draw_comparison(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """As Task, by right and wrong (`analysis.marking`) where the sample has a truth."""
+        truth = sample.get('gt_instances')
+        if truth is None:
+            return super().draw_comparison(image, sample, classes, palette)
+        crowds = sample.get('ignored_instances')
+        return draw_comparison(
+            to_instances(image, truth, classes, palette),
+            to_instances(image, sample.pred_instances, classes, palette),
+            None if crowds is None else to_instances(image, crowds, classes, palette),
+        )
 
     def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
         """As Task; see `export.exportable`."""

@@ -15,10 +15,10 @@ from classification.engine.configs.heads import class_counts
 from classification.engine.task import Task
 from classification.formats import FORMATS
 from classification.results import ClassMap, Result
-from classification.visualization.drawing import Colour, draw_text
+from classification.visualization.drawing import Colour, draw_text, hstack
 
 from . import checks, explanation
-from .analysis import MapAnalyst
+from .analysis import MapAnalyst, draw_wrong
 
 
 class Segmentation(Task):
@@ -52,6 +52,18 @@ class Segmentation(Task):
             return draw_text(image, [])
         labels = sample.gt_sem_seg.data[0].cpu().numpy()
         return ClassMap(image, classes, palette, labels).draw()
+
+    def draw_comparison(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """As Task, and beside them the wrong pixels, where the sample has a truth."""
+        both = super().draw_comparison(image, sample, classes, palette)
+        if 'gt_sem_seg' not in sample:
+            return both
+        truth, found = (
+            part.data[0].cpu().numpy() for part in (sample.gt_sem_seg, sample.pred_sem_seg)
+        )
+        return hstack(both, draw_wrong(image, truth, found, len(classes)))
 
     def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
         """As Task; see `export.exportable`."""

@@ -24,6 +24,7 @@ from classification.engine.running.side_by_side import SideBySideHook
 from classification.engine.running.testing import evaluate
 from classification.evaluation.exported import evaluate_exported
 from classification.exported.model import is_exported
+from classification.visualization.colours import PALETTES
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,7 +38,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--show-dir',
         type=Path,
         metavar='DIR',
-        help='write a picture of each image there: the truth on the left, the prediction right',
+        help='write a picture of each image there: the truth, and the prediction with its errors',
+    )
+    parser.add_argument(
+        '--palette',
+        choices=PALETTES,
+        default='dataset',
+        help="colours of the classes: the dataset's, or Okabe and Ito's, for all eyes",
     )
     parser.add_argument(
         '--tta',
@@ -76,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                     '--tta, --input-size and --crop-pct.'
                 )
             return _report(evaluate_exported(cfg, args.checkpoint), args.out)
-        hooks = [SideBySideHook(args.show_dir)] if args.show_dir else []
+        hooks = [SideBySideHook(args.show_dir, args.palette)] if args.show_dir else []
         metrics = evaluate(
             cfg, args.checkpoint, args.tta, args.input_size, args.crop_pct, hooks=hooks
         )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..results import Result
 from ..results.writer import ResultsWriter
-from ..visualization.drawing import Colour
+from ..visualization.drawing import Colour, hstack
 from ..visualization.page import Section
 from .errors import UsageError
 from .images import read_image
@@ -188,6 +188,27 @@ class Task:
             UsageError: the config's evaluators do not give what is needed.
         """
         raise self._unknown('analyse')
+
+    def training_inputs(self, cfg: Config, data: Mapping[str, Any]) -> tuple[Tensor, Sequence[Any]]:
+        """What a training step gives to the backbone, and the samples whose truth is drawn on it.
+
+        Args:
+            cfg: config of the run.
+            data: a batch after the model's preprocessor.
+
+        Returns:
+            (B, 3, H, W) and B samples for `draw_truth`.
+        """
+        return data['inputs'], data['data_samples']
+
+    def draw_comparison(
+        self, image: np.ndarray, sample: Any, classes: Sequence[str], palette: Sequence[Colour]
+    ) -> Image:
+        """The annotation of a sample and beside it the prediction, with what is wrong in it."""
+        return hstack(
+            self.draw_truth(image, sample, classes, palette),
+            self.draw_prediction(image, sample, classes, palette),
+        )
 
     def exportable(self, model: nn.Module, steps: Sequence[Mapping[str, Any]]) -> Any:
         """The model as an `export.exportable.Exportable`.

@@ -33,11 +33,12 @@ def draw_attention(
         maps: of the stages.
         title: of the model.
     """
-    panels = [Panel(_marked(_seen(pixels), point, pixels.shape), f'{title}\npoint {point}')]
+    seen = fit(Image.fromarray(pixels), _SIDE)
+    panels = [Panel(_marked(seen, point, pixels.shape), f'{title}\npoint {point}')]
     for one in maps:
         height, width = one.weights.shape
         text = f'stage {one.stage + 1}, {width}x{height}: {one.kind}\n{_range(one.weights)}'
-        panels.append(_panel(pixels, one.weights, one.query, text))
+        panels.append(_panel(seen, one.weights, one.query, text))
     return sheet([panels], _SIDE)
 
 
@@ -45,27 +46,28 @@ def draw_positions(
     pixels: np.ndarray, point: tuple[int, int], found: Sequence[Reading], title: str
 ) -> Image.Image:
     """For each stage what is read with all positions, without each, and the differences."""
-    rows = []
+    side = _SIDE * 2 // 3
+    seen, rows = fit(Image.fromarray(pixels), side), []
     for one in found:
         text = f'{title}\nstage {one.stage + 1}, point {point}'
         row = [
-            Panel(_marked(_seen(pixels), point, pixels.shape), text),
-            _panel(pixels, one.whole, one.query, _lines('all', one.whole)),
+            Panel(_marked(seen, point, pixels.shape), text),
+            _panel(seen, one.whole, one.query, _lines('all', one.whole)),
         ]
         for name in POSITIONS:
             without = one.without[name]
             added = one.whole - without
             row += [
-                _panel(pixels, without, one.query, _lines(f'without {name}', without)),
-                _panel(pixels, added, one.query, _lines(f'{name} adds', added), signed=True),
+                _panel(seen, without, one.query, _lines(f'without {name}', without)),
+                _panel(seen, added, one.query, _lines(f'{name} adds', added), signed=True),
             ]
         rows.append(row)
-    return sheet(rows, _SIDE * 2 // 3)
+    return sheet(rows, side)
 
 
 def draw_features(pixels: np.ndarray, colours: Sequence[np.ndarray], title: str) -> Image.Image:
     """The image, and the colours (h, w, 3) of each stage's features."""
-    panels = [Panel(_seen(pixels), title)]
+    panels = [Panel(Image.fromarray(pixels), title)]
     for stage, one in enumerate(colours, 1):
         picture = Image.fromarray(one)
         panels.append(Panel(picture, f'stage {stage}, {one.shape[1]}x{one.shape[0]}'))
@@ -117,38 +119,35 @@ def draw_fields(fields: dict[int, dict[str, np.ndarray]], source: str) -> Figure
     return figure
 
 
-def _seen(pixels: np.ndarray) -> Image.Image:
-    return fit(Image.fromarray(pixels), 2 * _SIDE)
-
-
 def _panel(
-    pixels: np.ndarray, weights: np.ndarray, query: Token, text: str, signed: bool = False
+    seen: Image.Image, weights: np.ndarray, query: Token, text: str, signed: bool = False
 ) -> Panel:
     """Weights over the image, with the token that reads framed."""
-    picture = heat(weights, _seen(pixels), signed)
+    picture = heat(weights, seen, signed)
     draw = ImageDraw.Draw(picture)
     size = np.array(picture.size)[::-1] / weights.shape
     top, left = query * size
     bottom, right = (np.array(query) + 1) * size
     box = (left - 2, top - 2, max(right, left + 4) + 1, max(bottom, top + 4) + 1)
-    draw.rectangle(box, outline=_CYAN, width=3)
+    draw.rectangle(box, outline=_CYAN, width=2)
     return Panel(picture, text)
 
 
 def _smooth(pixels: np.ndarray, weights: np.ndarray) -> Image.Image:
     """An activation over the image, as usual interpolated between its places."""
-    picture = _seen(pixels)
+    picture = fit(Image.fromarray(pixels), _SIDE)
     colours = colour_map(weights).resize(picture.size, Image.Resampling.BILINEAR)
     return Image.blend(picture.convert('L').convert('RGB'), colours, 0.5)
 
 
 def _marked(picture: Image.Image, point: tuple[int, int], shape: tuple[int, ...]) -> Image.Image:
-    """A cross at a point (x, y) of an image of that shape (H, W, …), in its picture."""
+    """A cross at a point (x, y) of an image of that shape (H, W, …), in a copy of its picture."""
+    picture = picture.copy()
     x = (point[0] + 0.5) * picture.width / shape[1]
     y = (point[1] + 0.5) * picture.height / shape[0]
     reach = max(picture.size) // 30
     draw = ImageDraw.Draw(picture)
-    for colour, width in (('black', 7), (_CYAN, 3)):
+    for colour, width in (('black', 5), (_CYAN, 2)):
         draw.line((x - reach, y, x + reach, y), colour, width)
         draw.line((x, y - reach, x, y + reach), colour, width)
     return picture

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..visualization.drawing import Canvas, draw_label, text_size
+from ..visualization.drawing import Canvas, Label, draw_labels, text_size
 from .result import Result
 
 _COUNTED = 2**16  # pixels at one time, which stay in the cache
@@ -44,11 +44,14 @@ class ClassMap(Result):
         canvas = Canvas(self.image)
         canvas.paint_map(self.map, self.palette)
         picture = canvas.to_picture()
+        labels = []
         for label in self.present():
             row, column = _inmost(self.map, label)
             width, height = text_size(picture, self.names[label])
-            corner = column * canvas.scale - width / 2, row * canvas.scale + height / 2
-            draw_label(picture, corner, self.names[label], self.palette[label])
+            x, y = column * canvas.scale - width / 2, row * canvas.scale + height / 2
+            box = x, y, x + width, y  # above it is the middle
+            labels.append(Label(box, self.names[label], self.palette[label]))
+        draw_labels(picture, labels)
         return picture
 
     def to_picture(self) -> Image.Image:

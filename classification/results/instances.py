@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..visualization.drawing import Canvas, draw_label, line_width
+from ..visualization.colours import instance_colours
+from ..visualization.drawing import Canvas, Label, draw_labels, line_width
 from .result import Result
 from .rle import encode_rle
 
@@ -119,12 +120,15 @@ class Instances(Result):
         return not len(self.above(score_thr))
 
     def draw(self, score_thr: float = 0.3) -> Image.Image:
-        """Masks, outlined, then boxes, then names with scores, the surest on top."""
+        """Masks, outlined, then boxes, then names with scores, the surest on top.
+
+        The colours are those of `colours.instance_colours`.
+        """
         shown = self.above(score_thr)
         order = list(range(len(shown)))
         if shown.scores is not None:
             order = np.argsort(shown.scores, kind='stable').tolist()
-        colours = [self.palette[label] for label in shown.labels]
+        colours = instance_colours(shown.labels, shown.boxes, self.palette)
         canvas = Canvas(self.image)
         if shown.cut_masks is not None:
             for i in order:
@@ -132,14 +136,14 @@ class Instances(Result):
                 canvas.paint(mask.part, colours[i], mask.corner)
         picture, scale = canvas.to_picture(), canvas.scale
         draw = ImageDraw.Draw(picture)
+        labels = []
         for i in order:
             box = [round(float(side) * scale) for side in shown.boxes[i]]
             box[2:] = max(box[0], box[2] - 1), max(box[1], box[3] - 1)
             draw.rectangle(box, outline=colours[i], width=line_width(picture))
-        for i in order:
             text = self.names[shown.labels[i]]
             if shown.scores is not None:
                 text += f' {shown.scores[i]:.2f}'
-            corner = float(shown.boxes[i][0]) * scale, float(shown.boxes[i][1]) * scale
-            draw_label(picture, corner, text, colours[i])
+            labels.append(Label(box, text, colours[i]))
+        draw_labels(picture, labels[::-1])
         return picture

@@ -1,8 +1,8 @@
 """What the pictures of all tasks are drawn with: colours, masks, labels, lines of text.
 
-One style, readable on small images too: these are enlarged by a whole number, and every label is
-moved to where it is wholly inside. Each kind of result draws itself with these. Only numpy and
-Pillow are needed.
+One style, readable at any size: small images are enlarged by a whole number, lines and letters grow
+with large ones, and every label is moved to where it is wholly inside and, if there is room, hides
+no other. Each kind of result draws itself with these. Only numpy and Pillow are needed.
 
 Why not a library's: for 20 instances with masks on 1280x800 pixels (one CPU thread, November 2026)
 this takes 11 ms, torchvision's functions 101 ms and mmdet's visualizer 287 ms; torchvision's
@@ -12,12 +12,13 @@ neither outline masks nor keep labels inside, and none of them draws classificat
 import colorsys
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
+
 # Smaller images are enlarged by a whole number, or the labels would hide them; in pixels.
 _SHORT_SIDE = 320
 # … but a strip not beyond this length, and larger images are reduced to the next: JPEG ends at
@@ -89,15 +90,25 @@ class Canvas:
         box = x, y, x + mask.shape[1], y + mask.shape[0]
         means = [(value + part) // 2 for part in colour for value in range(256)]
         self._picture.paste(self._picture.crop(box).point(means), box, Image.fromarray(mask))
-        self._picture.paste(tuple(colour), box, Image.fromarray(mask & ~erode(mask)))
+        self._outline(mask, colour, box, self._contour)
 
     def outline(self, mask: np.ndarray, colour: Colour) -> None:
-        """Outline the pixels of a mask (H, W) bool."""
+        """Outline the pixels of a mask (H, W) bool, and leave them as they are."""
         mask = _enlarge(mask[:: self._step, :: self._step], self._repeat)
+        self._outline(mask, colour, (0, 0, *self._picture.size), line_width(self._picture))
+
+    def _outline(
+        self, mask: np.ndarray, colour: Colour, box: tuple[int, int, int, int], width: int
+    ) -> None:
         inner = mask
-        for _ in range(line_width(self._picture)):
+        for _ in range(width):
             inner = erode(inner)
-        self._picture.paste(tuple(colour), mask=Image.fromarray(mask & ~inner))
+        self._picture.paste(tuple(colour), box, Image.fromarray(mask & ~inner))
+
+    @property
+    def _contour(self) -> int:
+        """Width of the outline of a mask in pixels: one of a picture of up to 1200."""
+        return max(1, min(self._picture.size) // 600)
 
     def paint_map(self, labels: np.ndarray, palette: Sequence[Colour]) -> None:
         """Paint all classes of a map (H, W) as `paint` would each; labels beyond are left out."""
@@ -108,13 +119,9 @@ class Canvas:
         beyond = min(len(palette), np.iinfo(unsigned.dtype).max)
         labels = np.minimum(unsigned, beyond, out=small, casting='unsafe')
         labels = _enlarge(labels, self._repeat)
-        padded = np.pad(labels, 1, mode='edge')
-        low, high = (
-            extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
-            for extreme in (np.minimum, np.maximum)
-        )
-        low = np.minimum(np.minimum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
-        high = np.maximum(np.maximum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
+        low = high = labels
+        for _ in range(self._contour):
+            low, high = _around(low, np.minimum), _around(high, np.maximum)
         bands = np.array([*palette, (0, 0, 0)], np.uint8).T
         colours = Image.merge('RGB', [Image.fromarray(band[labels]) for band in bands])
         painted = Image.fromarray(labels < len(palette))
@@ -132,6 +139,13 @@ class Canvas:
         return self._picture
 
 
+def _around(labels: np.ndarray, extreme: np.ufunc) -> np.ndarray:
+    """The least or the largest label (H, W) of each pixel and its eight neighbours."""
+    padded = np.pad(labels, 1, mode='edge')
+    rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
+    return extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+
+
 def _enlarge(part: np.ndarray, repeat: int) -> np.ndarray:
     return part if repeat == 1 else part.repeat(repeat, axis=0).repeat(repeat, axis=1)
 
@@ -145,22 +159,58 @@ def erode(mask: np.ndarray) -> np.ndarray:
     return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
 
 
-def draw_label(
-    picture: Image.Image, corner: tuple[float, float], text: str, colour: Colour
-) -> None:
-    """A name in a filled box above `corner` (x, y), moved to where it is wholly inside."""
-    draw = ImageDraw.Draw(picture)
-    width, height = text_size(picture, text)
-    width, height = width + 4, height + 3
-    x = min(max(0, corner[0]), picture.width - width)
-    y = min(max(0, corner[1] - height), picture.height - height)
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
-    dark = np.dot(colour, (0.299, 0.587, 0.114)) < 140
-    draw.text((x + 2, y + 1), text, (255, 255, 255) if dark else (0, 0, 0), _font(picture))
+class Label(NamedTuple):
+    """A name for a box x1, y1, x2, y2 in pixels of the picture."""
+
+    box: Sequence[float]
+    text: str
+    colour: Colour
+
+
+def draw_labels(picture: Image.Image, labels: Sequence[Label]) -> None:
+    """Names in filled boxes at the corners of theirs, wholly inside and, if there is room, apart.
+
+    Args:
+        picture: to draw on.
+        labels: the first have the first choice, and are on top where there is no room.
+    """
+    draw, font = ImageDraw.Draw(picture), _font(picture)
+    placed = np.zeros((0, 4))
+    for label in labels:
+        width, height = text_size(picture, label.text)
+        places = _places(label.box, width + 4, height + 3, picture.size)
+        best = int(_overlaps(places, placed).argmin())  # of equals the first
+        placed = np.vstack((placed, places[best]))
+    for (x1, y1, x2, y2), (_, text, colour) in reversed([*zip(placed, labels, strict=True)]):
+        draw.rectangle((x1, y1, x2, y2), fill=colour)
+        dark = np.dot(colour, (0.299, 0.587, 0.114)) < 140
+        draw.text((x1 + 2, y1 + 1), text, (255, 255, 255) if dark else (0, 0, 0), font)
+
+
+def _places(box: Sequence[float], width: float, height: float, size: tuple[int, int]) -> np.ndarray:
+    """Where a label may be, the best place first: (N, 4), above its box, below it, inside it."""
+    x1, y1, x2, y2 = box
+    left, right = x1, x2 - width
+    corners = np.array(
+        [
+            *((left, y1 - height), (right, y1 - height), (left, y2), (right, y2)),
+            *((left, y1), (right, y1), (left, y2 - height), (right, y2 - height)),
+            ((x1 + x2 - width) / 2, (y1 + y2 - height) / 2),
+        ]
+    )
+    corners = np.minimum(np.maximum(corners, 0), np.subtract(size, (width, height)))
+    return np.hstack((corners, corners + (width, height)))
+
+
+def _overlaps(places: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(N,) the area of each of the boxes (N, 4) that the boxes (M, 4) cover, counted for each."""
+    low = np.maximum(places[:, None, :2], others[None, :, :2])
+    high = np.minimum(places[:, None, 2:], others[None, :, 2:])
+    return (high - low).clip(min=0).prod(axis=2).sum(axis=1)
 
 
 def text_size(picture: Image.Image, text: str) -> tuple[float, float]:
-    """(width, height) in pixels of a name as `draw_label` writes it, without the box's margin."""
+    """(width, height) in pixels of a name as `draw_labels` writes it, without the box's margin."""
     return ImageDraw.Draw(picture).textbbox((0, 0), text, _font(picture))[2:]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 from pycocotools import mask as coco_mask
 
-from classification.visualization.drawing import Canvas, draw_label, hstack, line_width
+from classification.visualization.drawing import Canvas, Label, draw_labels, hstack, line_width
 from classification.visualization.lines import shorten
 from classification.visualization.page_style import BLUE, ORANGE, VERMILLION
 
@@ -53,7 +53,8 @@ def draw_errors(
     left = [Mark(crowd['bbox'], None, _GREY, 'crowd') for crowd in crowds]
     for number, label, lost in zip(seen.truths, seen.truth_labels, outcome.lost, strict=True):
         truth, colour = truths[number], ORANGE if lost else BLUE
-        left.append(Mark(truth['bbox'], _mask(truth, size), colour, shorten(classes[label])))
+        text = f'{"not found: " if lost else ""}{shorten(classes[label])}'
+        left.append(Mark(truth['bbox'], _mask(truth, size), colour, text))
     right = []
     for number, kind, label, score in zip(
         seen.found, outcome.kinds, seen.labels, seen.scores, strict=True
@@ -66,7 +67,7 @@ def draw_errors(
 
 
 def draw_marks(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
-    """Marks over an image (H, W, 3), which is enlarged where it is small."""
+    """Marks over an image (H, W, 3), the last on top; a small image is enlarged."""
     canvas = Canvas(image)
     k = canvas.scale
     colours = [ImageColor.getrgb(mark.colour)[:3] for mark in marks]
@@ -75,13 +76,13 @@ def draw_marks(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
             canvas.paint(mark.mask, colour)
     picture = canvas.to_picture()
     draw = ImageDraw.Draw(picture)
+    labels = []
     for mark, colour in zip(marks, colours, strict=True):
         x, y, width, height = (float(side) * k for side in mark.box)
-        right, bottom = x + max(width - 1, 0), y + max(height - 1, 0)
-        draw.rectangle((x, y, right, bottom), outline=colour, width=line_width(picture) + 1)
-    for mark, colour in zip(marks, colours, strict=True):
-        corner = float(mark.box[0]) * k, float(mark.box[1]) * k
-        draw_label(picture, corner, mark.text, colour)
+        box = x, y, x + max(width - 1, 0), y + max(height - 1, 0)
+        draw.rectangle(box, outline=colour, width=line_width(picture) + 1)
+        labels.append(Label(box, mark.text, colour))
+    draw_labels(picture, labels[::-1])
     return picture
 
 

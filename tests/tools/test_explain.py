@@ -8,15 +8,12 @@ from PIL import Image
 
 from tests.helpers import FIXTURES, picture
 
-CLASSIFIER, DETECTOR, SEGMENTOR = (
-    FIXTURES / f'{task}.py' for task in ('classification', 'detection', 'segmentation')
-)
+CLASSIFIER, SEGMENTOR = FIXTURES / 'classification.py', FIXTURES / 'segmentation.py'
 OF_AN_IMAGE = {
     'attention': (CLASSIFIER, '--point', 20, 10),
-    'attention of a detector': (DETECTOR, '--point', 20, 10),
     'attention of a name': ('convnext_atto', '--size', 32, '--point', 20, 10),
     'positions': (CLASSIFIER, '--point', 20, 10),
-    'features': (SEGMENTOR,),
+    'features': (CLASSIFIER,),
     'cam': (CLASSIFIER,),
     'cam of a class': (CLASSIFIER, '--class', 3, '--stage', 2),
     'cam of a point': (SEGMENTOR, '--point', 20, 10),
@@ -28,9 +25,9 @@ def explain(script, here, capsys):
     """A function: arguments -> the picture that is written."""
 
     def call(show, *args):
-        script('explain').main([show, *map(str, args), '--out', 'made/out.png'])
-        assert capsys.readouterr().out.endswith('made/out.png is written\n')
-        return np.asarray(Image.open(here / 'made/out.png').convert('RGB'))
+        script('explain').main([show, *map(str, args), '--out', 'made/out.jpg'])
+        assert capsys.readouterr().out.endswith('made/out.jpg is written\n')
+        return np.asarray(Image.open(here / 'made/out.jpg').convert('RGB'))
 
     picture(here / 'photo.png', (48, 36))
     return call

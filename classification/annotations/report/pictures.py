@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as mask_api
 
 from ...engine.images import read_pil
-from ...visualization.drawing import Canvas, Colour, draw_label
+from ...visualization.drawing import Canvas, Colour, Label, draw_labels
 from ..files.maps import IGNORED, has_colours, read_map, to_labels
 from ..records import AnnotatedImage, Annotations, Instance
 
@@ -44,14 +44,15 @@ def draw(
             canvas.paint(mask, colours[instance.label])
     picture = canvas.to_picture()
     pen, scale = ImageDraw.Draw(picture), shrink * canvas.scale
+    names = []
     for instance in image.instances:
-        corners = [value * scale for value in instance.box]
-        pen.rectangle(_inside(corners, picture.size), None, colours[instance.label])
-    for instance in image.instances:
-        corner = instance.box[0] * scale, instance.box[1] * scale
-        draw_label(picture, corner, _name(instance, annotations), colours[instance.label])
+        corners = _inside([value * scale for value in instance.box], picture.size)
+        pen.rectangle(corners, None, colours[instance.label])
+        names.append(Label(corners, _name(instance, annotations), colours[instance.label]))
     if image.label is not None:
-        draw_label(picture, (0, 0), annotations.classes[image.label], colours[image.label])
+        name = annotations.classes[image.label]
+        names.append(Label((0, 0, 0, 0), name, colours[image.label]))
+    draw_labels(picture, names)
     return picture
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ...visualization.colours import PALETTES, choose_palette
 from ..errors import DataError, one_line, shorten_list
 from ..machine.ranks import place
 from .base import ImagePredictor
@@ -70,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='draw results over the images; default: unless in shards',
     )
     parser.add_argument(
+        '--palette',
+        choices=PALETTES,
+        default='dataset',
+        help="colours of the classes: the dataset's, or Okabe and Ito's, for all eyes",
+    )
+    parser.add_argument(
         '--shard-size',
         type=int,
         metavar='N',
@@ -88,6 +95,12 @@ def predict(args: argparse.Namespace, load: Callable[[], ImagePredictor]) -> Non
         UsageError: as `find_sources`, `predict_files` and `predict_shards`, or what `load` raises.
         DataError: some of the images could not be predicted; of shards, all of one.
     """
+
+    def load_coloured() -> ImagePredictor:
+        predictor = load()
+        predictor.palette = choose_palette(args.palette, predictor.palette)
+        return predictor
+
     rank, processes = place(os.environ)
     found = find_sources(args.images)
     if found.skipped:
@@ -95,9 +108,9 @@ def predict(args: argparse.Namespace, load: Callable[[], ImagePredictor]) -> Non
         print(f'Other files are left out: {kinds}')
     try:
         if processes > 1 or args.shard_size is not None:
-            _predict_shards(args, found, load, rank, processes)
+            _predict_shards(args, found, load_coloured, rank, processes)
         else:
-            _predict_files(args, found, load)
+            _predict_files(args, found, load_coloured)
     except KeyboardInterrupt:
         print(f'Interrupted: what was predicted is in {args.out}', file=sys.stderr)
         sys.exit(130)

@@ -42,7 +42,12 @@ class SeedIterations(Hook):
     priority = 'VERY_HIGH'
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        torch.cuda.manual_seed_all(_seed(_ITERATION, runner.seed, runner.rank, runner.iter))
+        seed_iteration(runner.seed, runner.rank, runner.iter)
+
+
+def seed_iteration(seed: int, rank: int, iteration: int) -> None:
+    """Seed what an iteration draws besides its samples, by a function of the three."""
+    torch.cuda.manual_seed_all(_seed(_ITERATION, seed, rank, iteration))
 
 
 class PositionedIndex(int):

@@ -1,5 +1,7 @@
 """What a model sees of a picture, and where a point of the picture is in that."""
 
+import functools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,9 +12,13 @@ from classification.explanation.subject import Subject, open_subject
 from tests.helpers import FIXTURES
 
 
-def subject(task, **changes):
-    cfg = load_config(FIXTURES / f'{task}.py', changes)
-    return Subject(cfg, None, task, 'cpu')
+@functools.cache
+def subject(task):
+    return build(task)
+
+
+def build(task):
+    return Subject(load_config(FIXTURES / f'{task}.py'), None, task, 'cpu')
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def test_a_point_beyond_is_refused(photo):
 
 
 def test_random_weights_are_the_same_each_time(photo):
-    one, other = (subject('classification') for _ in range(2))
+    one, other = (build('classification') for _ in range(2))
     assert one.title == 'classification, random weights' and one.names is None
     pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
     assert all(a.equal(b) for a, b in pairs)

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from classification.visualization import drawing
 
@@ -119,3 +120,60 @@ def test_labels_of_any_type_are_painted_as_their_masks_are(dtype, count):
     for label in range(count):
         one_by_one.paint(labels == label, palette[label])
     assert (whole.pixels == one_by_one.pixels).all()
+
+
+def boxes_of_labels(size, labels):
+    """Where `draw_labels` fills boxes: (y1, y2, x1, x2) by colour, of labels that differ in it."""
+    picture = Image.new('RGB', size, (9, 9, 9))
+    drawing.draw_labels(picture, labels)
+    pixels, found = np.asarray(picture), []
+    for label in labels:
+        rows, columns = (pixels == label.colour).all(axis=2).nonzero()
+        found.append((rows.min(), rows.max(), columns.min(), columns.max()) if len(rows) else None)
+    return found
+
+
+COLOURS = [(200, i, 90) for i in range(0, 240, 20)]
+
+
+@pytest.mark.parametrize('size', [(320, 320), (1280, 800), (4000, 2250)], ids=str)
+def test_labels_of_one_place_stand_apart(size):
+    """Eight boxes around one point: each label is beside the others and inside the picture."""
+    width, height = size
+    box = (0.4 * width, 0.4 * height, 0.9 * width, 0.8 * height)
+    labels = [drawing.Label(box, f'name {i}', COLOURS[i]) for i in range(8)]
+    found = boxes_of_labels(size, labels)
+    for i, (top, bottom, left, right) in enumerate(found):
+        assert 0 <= top < bottom < height and 0 <= left < right < width
+        for other in found[:i]:
+            apart = top >= other[1] or bottom <= other[0] or left >= other[3] or right <= other[2]
+            assert apart, (i, found)
+    assert found[0][1] == pytest.approx(box[1], abs=2)  # the first has the place above its box
+
+
+def test_the_first_label_is_on_top_where_there_is_no_room():
+    labels = [drawing.Label((0, 0, 10, 10), 'name', colour) for colour in COLOURS[:9]]
+    found = boxes_of_labels((40, 20), labels)
+    assert found[0] is not None
+
+
+@pytest.mark.parametrize('corner', [(0, 0), (310, 0), (0, 310), (310, 310)])
+def test_a_label_is_wholly_inside(corner):
+    box = (*corner, corner[0] + 10, corner[1] + 10)
+    (found,) = boxes_of_labels((320, 320), [drawing.Label(box, 'a long name', COLOURS[0])])
+    top, bottom, left, right = found
+    height, width = bottom - top, right - left
+    text = drawing.text_size(Image.new('RGB', (320, 320)), 'a long name')
+    assert (width, height) == pytest.approx((text[0] + 4, text[1] + 3), abs=1.5)
+
+
+@pytest.mark.parametrize('side, width', [(320, 1), (1199, 1), (1200, 2), (2400, 4)])
+def test_outlines_grow_with_the_picture(side, width):
+    image = np.zeros((side, side, 3), np.uint8)
+    mask = np.zeros((side, side), bool)
+    mask[100:200, 100:200] = True
+    one, whole = drawing.Canvas(image), drawing.Canvas(image)
+    one.paint(mask, (255, 255, 255))
+    whole.paint_map(np.where(mask, 0, 9), [(255, 255, 255)])
+    for canvas in (one, whole):
+        assert (canvas.pixels[150, :, 0] == 255).sum() == 2 * width

@@ -134,7 +134,7 @@ class _Answers:
             return Shown(model, message=refusal.sentence)
         facts = [f'{milliseconds:.0f} ms']
         if service.backbone:
-            facts.append(f'{service.backbone} backbone')
+            facts.append(f'backbone {service.backbone}')
         if service.parameters:
             facts.append(f'{service.parameters / 1e6:.2f} M parameters')
         return Shown(model, ' · '.join(facts), result)

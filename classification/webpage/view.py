@@ -27,13 +27,14 @@ def view(result: Result) -> dict[str, Any]:
 
     Returns:
         picture: an address with the overlay in it.
-        rows: the classes, or objects, with scores or shares, the largest first.
+        rows: the classes, or objects, with what `measure` says of them, the largest first.
         more: how many rows are left out.
         pointed: the map for the pointer, see `_pointed`.
     """
     rows = _rows(result)
     return {
         'picture': address(_reduced(result.draw(0.0))),
+        'measure': 'share of the pixels' if isinstance(result, ClassMap) else 'score',
         'rows': rows[:_ROWS],
         'more': max(0, len(rows) - _ROWS),
         'pointed': _pointed(result),

@@ -42,6 +42,7 @@ function show() {
   if (!value.picture) return;
   part('picture').src = value.picture;
   unpack(value.pointed);
+  part('measure').textContent = value.measure;
   part('rows').replaceChildren(...value.rows.map(row));
   part('left').textContent = !value.rows.length ? 'Nothing: lower the threshold, or choose more classes.'
     : value.more ? 'and ' + value.more + ' more' : '';
@@ -61,7 +62,7 @@ function show() {
 // As large as there is room for, whatever its own size.
 part('picture').addEventListener('load', () => {
   const { naturalWidth, naturalHeight } = part('picture');
-  part('frame').style.width = `min(100%, ${62 * naturalWidth / naturalHeight}vh)`;
+  part('frame').style.width = `min(100%, ${54 * naturalWidth / naturalHeight}vh)`;
 });
 part('frame').addEventListener('pointermove', (event) => {
   const [x, y] = place(event);

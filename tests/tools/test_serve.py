@@ -89,6 +89,7 @@ def test_an_exported_model(here):
             _compare('classification', model(image), predict(port, image, '?threshold=0').json)
 
 
+@pytest.mark.slow
 def test_a_page_of_several_models(trained, here):
     pytest.importorskip('gradio')
     one, two = trained('classification'), trained('segmentation')

@@ -43,6 +43,11 @@ def test_a_large_picture_is_reduced_but_saved_whole():
     assert Image.open(io.BytesIO(content(files(large, 'png')[1])[1])).size == (2000, 500)
 
 
+def test_what_is_measured_is_said():
+    said = [view(make())['measure'] for make in (scores, instances, class_map)]
+    assert said == ['score', 'score', 'share of the pixels']
+
+
 def test_rows_are_sorted():
     assert view(scores())['rows'] == [
         ('dog', 0.7, '#00ff00'),

@@ -15,8 +15,8 @@ from ..engine.running.trained import find_checkpoint, find_config
 from ..exported.description import describe
 from ..exported.model import is_exported
 from ..exported.onnx_file import read_onnx
+from ..serving.replies import TASKS
 
-_TASKS = {'mmengine': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
 _EXAMPLES = 4
 
 
@@ -82,14 +82,17 @@ def _choice(path: Path, name: str) -> Choice:
         return Choice(name, path, describe(read_onnx(path)).task)
     config = find_config(path if path.is_dir() else path.parent)
     try:
-        # What the config imports is not needed to know its task, and takes seconds.
+        # To import what the config asks for takes seconds; its name tells the task.
         cfg = Config.fromfile(config, import_custom_modules=False)
     except Exception as error:  # a config is a program, which may fail in any way
         raise UsageError(f'{config} cannot be read ({one_line(error, 200)}): mend it.') from None
-    scope = cfg.get('default_scope', 'mmengine')
-    if scope not in _TASKS:
-        raise UsageError(f'{config} is of the scope {scope}: give one of {", ".join(_TASKS)}.')
-    return Choice(name, path, _TASKS[scope], _examples(cfg))
+    imports = (cfg.get('custom_imports') or {}).get('imports') or ()
+    packages = {name.partition('.')[0] for name in imports}
+    # The packages of the other tasks stand on classification's.
+    tasks = [task for task in TASKS.values() if task in packages]
+    if not tasks:
+        raise UsageError(f'{config} imports none of {", ".join(TASKS.values())}: train with one.')
+    return Choice(name, path, tasks[-1], _examples(cfg))
 
 
 def _examples(cfg: Config) -> tuple[Path, ...]:

@@ -9,19 +9,21 @@ from classification.engine.errors import UsageError
 from classification.webpage.choices import as_choices, find_choices
 from tests.exported import write_model
 
-SCOPES = dict(classification='mmengine', detection='mmdet', segmentation='mmseg')
-
 
 def work_dir(path, task='classification', data='nowhere'):
     path.mkdir(parents=True)
     (path / 'config.py').write_text(
-        f"default_scope = '{SCOPES.get(task, task)}'\n"
-        "custom_imports = dict(imports=['no.such.module'])\n"
+        f"custom_imports = dict(imports=['no.such.module', 'classification', '{task}.x'])\n"
         f"dataset = dict(type='X', data_root='{data}', data_prefix=dict(img_path='val'))\n"
         "test_dataloader = dict(dataset=dict(type='RepeatDataset', dataset=dataset))\n"
     )
     (path / 'epoch_1.pth').touch()
     return path
+
+
+def odd(path):
+    """A work dir of a task that is not served."""
+    (work_dir(path) / 'config.py').write_text("custom_imports = dict(imports=['pose'])\n")
 
 
 def test_work_dirs_are_found_those_of_the_demo_first(tmp_path):
@@ -30,7 +32,7 @@ def test_work_dirs_are_found_those_of_the_demo_first(tmp_path):
     shutil.copytree(tmp_path / 'z', tmp_path / 'without', ignore=lambda *_: ['epoch_1.pth'])
     shutil.copytree(tmp_path / 'z', tmp_path / 'several')
     (tmp_path / 'several/other.py').touch()
-    work_dir(tmp_path / 'odd', 'mmpose')
+    odd(tmp_path / 'odd')
     broken = work_dir(tmp_path / 'broken')
     (broken / 'config.py').write_text('1 / 0')
     found = [(choice.name, choice.path, choice.task) for choice in find_choices(tmp_path)]
@@ -80,14 +82,14 @@ def test_models_that_are_named(tmp_path):
     [
         (['run', 'run'], 'run is given twice'),
         (['missing'], 'missing does not exist'),
-        (['run', 'odd'], 'of the scope mmpose'),
+        (['run', 'odd'], 'imports none of classification, detection, segmentation'),
         (['broken'], 'cannot be read .division by zero.'),
     ],
 )
 def test_what_is_no_model(tmp_path, monkeypatch, paths, sentence):
     monkeypatch.chdir(tmp_path)
     work_dir(Path('run'))
-    work_dir(Path('odd'), 'mmpose')
+    odd(Path('odd'))
     (work_dir(Path('broken')) / 'config.py').write_text('1 / 0')
     with pytest.raises(UsageError, match=sentence):
         as_choices([Path(path) for path in paths])

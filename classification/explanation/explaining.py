@@ -85,6 +85,7 @@ def show_activation(
         stage,
     )
     name = subject.names[score.label] if subject.names else f'class {score.label}'
+    name = f'mask of {name}' if mask else name
     return draw_activation(seen.pixels, activation.cpu().numpy(), score, name, subject.title)
 
 

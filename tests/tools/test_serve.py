@@ -163,12 +163,23 @@ def test_what_is_missing_is_named(script, here, monkeypatch, capsys):
         (['none'], 'none does not exist: give a work dir'),
         (['--port', '0'], 'Name one WORK_DIR'),
         (['none', 'other'], 'or add --page to choose'),
-        (['--page'], 'No work dir with a config and a checkpoint is below work_dirs'),
-        (['--page', 'none'], 'none does not exist: give a work dir'),
         (['.'], 'holds no config'),
         (['none', '--queue', '0'], 'queue is at least 1, not 0'),
         (['none', '--timeout', 'nan'], 'timeout is a number of seconds above 0'),
     ],
 )
 def test_mistakes_are_one_sentence(fails, here, arguments, sentence):
+    assert sentence in fails('serve', *arguments)
+
+
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (['--page'], 'No work dir with a config and a checkpoint is below work_dirs'),
+        (['--page', 'none'], 'none does not exist: give a work dir'),
+        (['--page', 'none', 'none'], 'none does not exist: give a work dir'),
+    ],
+)
+def test_mistakes_with_a_page_are_one_sentence(fails, here, arguments, sentence):
+    pytest.importorskip('gradio')
     assert sentence in fails('serve', *arguments)

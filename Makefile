@@ -1,7 +1,7 @@
 # `make` lists the targets. Those that run Python first run tools/setup.sh, which sets up what is
 # missing and costs nothing once all is there; its head names the variables that it honours.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint bench site test test-slow test-pythons torture lock audit clean
+.PHONY: help setup demo serve lint bench site test test-slow test-pythons torture lock audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -11,6 +11,9 @@ setup: ## set up .venv (about two minutes the first time)
 
 demo: setup ## run the demonstration
 	.venv/bin/python tools/demo.py
+
+serve: setup ## open a page at http://127.0.0.1:8000/page that shows trained models at work
+	.venv/bin/python tools/serve.py --page
 
 bench: setup ## time MILA beside its official order and its rivals (about five minutes)
 	.venv/bin/python tools/benchmark.py --goals --rounds 3 --out work_dirs/bench

@@ -8,6 +8,8 @@ import pytest
 
 from tests.helpers import ROOT
 
+PACKED = ('*.py', '*.yml', 'py.typed', '*.html', '*.js', '*.css')
+
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
@@ -53,7 +55,7 @@ def test_every_file_is_in_the_wheel(wheel):
         ('tools', 'mila_toolkit/'),
     ):
         listed = subprocess.run(
-            ['git', 'ls-files', *(f'{folder}/{name}' for name in ('*.py', '*.yml', 'py.typed'))],
+            ['git', 'ls-files', *(f'{folder}/{name}' for name in PACKED)],
             cwd=ROOT,
             capture_output=True,
             text=True,

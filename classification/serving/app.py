@@ -47,7 +47,8 @@ def create_app(predictor: Callable[..., Any], limits: Limits, name: str = 'model
     """The API of a model: POST /predict, GET /health, and a page that explains them.
 
     The queue is `app.state.service`, a `Service`: what is mounted beside the API predicts with it,
-    so that one model and one set of bounds serve all.
+    so that one model and one set of bounds serve all. `app.state.services` are all that the server
+    stops with itself; what is mounted may add more.
 
     Args:
         predictor, limits: as `Service`.
@@ -65,7 +66,7 @@ def create_app(predictor: Callable[..., Any], limits: Limits, name: str = 'model
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = service
+    app.state.service, app.state.services = service, [service]
     app.add_middleware(EarlyAnswers, max_bytes=limits.max_bytes)
     _answer_errors(app)
 

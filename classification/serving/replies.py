@@ -21,7 +21,8 @@ _MASKS: dict[str, tuple[str, ...]] = {
     'detection': ('rle', 'polygon'),
     'segmentation': ('png', 'rle'),
 }
-_THRESHOLDS = {'classification': 0.0, 'detection': 0.3, 'segmentation': 0.0}
+# Least score of what is answered, unless the client says otherwise.
+THRESHOLDS = {'classification': 0.0, 'detection': 0.3, 'segmentation': 0.0}
 
 
 def task_name(result: Result) -> str:
@@ -48,7 +49,7 @@ def to_json(result: Result, threshold: float | None, masks: str | None) -> dict[
         masks: how masks are written, of those that the task has; None takes its first.
     """
     task = task_name(result)
-    threshold = _THRESHOLDS[task] if threshold is None else threshold
+    threshold = THRESHOLDS[task] if threshold is None else threshold
     height, width = result.image.shape[:2]
     answer: dict[str, Any] = {'task': task, 'width': width, 'height': height}
     if isinstance(result, Scores):
@@ -91,7 +92,7 @@ def _map(result: ClassMap, masks: str | None) -> dict[str, Any]:
 
 def draw(result: Result, threshold: float | None) -> bytes:
     """The result over its image, as the content of a PNG file."""
-    threshold = _THRESHOLDS[task_name(result)] if threshold is None else threshold
+    threshold = THRESHOLDS[task_name(result)] if threshold is None else threshold
     return to_png(result.draw(threshold))
 
 

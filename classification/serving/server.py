@@ -16,7 +16,7 @@ from .service import Service
 _OTHER_CONNECTIONS = 100  # besides those with a request that has a place
 
 
-def run(app: FastAPI, host: str, port: int) -> None:
+def run(app: FastAPI, host: str, port: int, path: str = '') -> None:
     """Serve an application of `app.create_app`.
 
     After Ctrl-C or SIGTERM no request is taken and those that wait are refused; what the model
@@ -27,12 +27,13 @@ def run(app: FastAPI, host: str, port: int) -> None:
         app: the application.
         host: address to listen on.
         port: 0 takes a free one.
+        path: of what people are told to look at.
 
     Raises:
         UsageError: the address cannot be listened on.
     """
-    service: Service = app.state.service
-    limits = service.limits
+    services: list[Service] = app.state.services
+    limits = app.state.service.limits
     listener = _listen(host, port)
     if not _is_loopback(host):
         print(
@@ -42,7 +43,9 @@ def run(app: FastAPI, host: str, port: int) -> None:
             flush=True,
         )
     address = f'[{host}]' if ':' in host else host
-    print(f'Ready at http://{address}:{listener.getsockname()[1]} (Ctrl-C ends it)', flush=True)
+    print(
+        f'Ready at http://{address}:{listener.getsockname()[1]}{path} (Ctrl-C ends it)', flush=True
+    )
     config = uvicorn.Config(
         app,
         log_level='warning',
@@ -55,8 +58,8 @@ def run(app: FastAPI, host: str, port: int) -> None:
     # uvicorn sends itself the signal once more after it has ended well.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    _Server(config, service).run([listener])
-    if not service.join(1.0):
+    _Server(config, services).run([listener])
+    if not all([service.join(1.0) for service in services]):
         # Python would wait for, or crash under, a thread that is inside the model.
         sys.stdout.flush()
         sys.stderr.flush()
@@ -82,14 +85,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which empties the queue before it waits for the last answers."""
+    """uvicorn's server, which empties the queues before it waits for the last answers."""
 
-    def __init__(self, config: uvicorn.Config, service: Service):
+    def __init__(self, config: uvicorn.Config, services: list[Service]):
         super().__init__(config)
-        self._service = service
+        self._services = services
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.stop()
+        for service in self._services:
+            service.stop()
         await super().shutdown(sockets)
 
 

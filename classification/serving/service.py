@@ -8,7 +8,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from operator import methodcaller
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,10 +19,11 @@ from .decoding import check_size, decode
 from .limits import Limits
 from .refusal import Refusal, busy
 from .replies import task_name
-from .worker import Worker
+from .worker import Job, Worker
 
 _log = logging.getLogger(__name__)
 _PROBE = 256  # pixels a side
+_T = TypeVar('_T')
 
 
 class ClientGone(Exception):
@@ -40,6 +42,7 @@ class Service:
         task: name of it.
         classes: their names.
         parameters: of the model; None where that is not known.
+        backbone: name of its class; None where that is not known.
         served: how many images have been predicted.
         taken: how many requests are being read, wait, or are being answered.
 
@@ -61,9 +64,11 @@ class Service:
         if not isinstance(result, Result):
             raise UsageError(f'The model gives a {type(result).__name__}, which is no result.')
         self.task, self.classes = task_name(result), [*result.names]
-        parameters = getattr(getattr(predictor, 'model', None), 'parameters', None)
+        model = getattr(predictor, 'model', None)
+        parameters, backbone = getattr(model, 'parameters', None), getattr(model, 'backbone', None)
         self.parameters = sum(p.numel() for p in parameters()) if parameters else None
-        self._worker = Worker(self._predict)
+        self.backbone = type(backbone).__name__ if backbone is not None else None
+        self._worker = Worker(self._work)
 
     @property
     def waiting(self) -> int:
@@ -121,30 +126,63 @@ class Service:
             # A batch takes no more memory than one image may.
             together = min(limits.batch, limits.max_pixels // (width * height))
             job = self._worker.submit(content, (width, height), together)
-            outcome = asyncio.wrap_future(job.outcome)
-            try:
-                await asyncio.wait(
-                    {outcome, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-                )
-                if outcome.done():
-                    result = outcome.result()
-                    self.served += 1
-                    return result
-            finally:
-                outcome.cancel()
-                self._worker.drop(job)
-            if leaving.done():
-                raise ClientGone
-            raise Refusal(
-                504,
-                f'The image was not predicted within {self.limits.timeout:g} seconds: '
-                'send it again when there is less to do.',
-            )
+            result = await self._outcome(job, seconds, leaving)
+            self.served += 1
+            return result
         finally:
             leaving.cancel()
 
+    async def run(self, work: Callable[[Any], _T], seconds: float) -> _T:
+        """What `work` gives of the predictor, called when it is its turn, in the worker's thread.
+
+        Raises:
+            Refusal: it failed, or was not done in time.
+        """
+        job = self._worker.submit(work, kind=object())
+        return await self._outcome(job, seconds, asyncio.get_running_loop().create_future())
+
+    async def _outcome(self, job: Job, seconds: float, leaving: asyncio.Future[Any]) -> Any:
+        """What became of a job; one that is not waited for any more is dropped."""
+        outcome = asyncio.wrap_future(job.outcome)
+        try:
+            await asyncio.wait(
+                {outcome, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if outcome.done():
+                return outcome.result()
+        finally:
+            outcome.cancel()
+            self._worker.drop(job)
+        if leaving.done():
+            raise ClientGone
+        raise Refusal(
+            504,
+            f'The image was not predicted within {self.limits.timeout:g} seconds: '
+            'send it again when there is less to do.',
+        )
+
+    def _work(self, items: list[Any]) -> list[Any]:
+        """What becomes of each item, in the worker's thread: of images, or of one call of `run`."""
+        return [self._try(items[0])] if callable(items[0]) else self._predict(items)
+
+    def _try(self, work: Callable[[Any], Any]) -> Any:
+        """What some work gives of the predictor, or why it fails."""
+        try:
+            return work(self._predictor)
+        except (DataError, UsageError) as error:
+            return Refusal(400, str(error))
+        except ValueError as error:  # how models say that they do not take an image of such a size
+            return Refusal(422, f'The model refuses the image: {error}')
+        except Exception as error:
+            _log.exception('A prediction failed')
+            return Refusal(
+                500,
+                f'The model fails with the image ({type(error).__name__}): the log of the server '
+                'says more.',
+            )
+
     def _predict(self, contents: list[bytes]) -> list[Result | Exception]:
-        """What becomes of each image, in the worker's thread."""
+        """What becomes of each image."""
         outcomes: list[Any] = []
         for content in contents:
             try:
@@ -164,19 +202,4 @@ class Service:
                     return results
             except Exception:
                 pass  # the image that is to blame says so below
-        return [self._run_one(image) for image in images]
-
-    def _run_one(self, image: np.ndarray) -> Result | Exception:
-        try:
-            return self._predictor(image)
-        except DataError as error:
-            return Refusal(400, str(error))
-        except ValueError as error:  # how models say that they do not take an image of such a size
-            return Refusal(422, f'The model refuses the image: {error}')
-        except Exception as error:
-            _log.exception('A prediction failed')
-            return Refusal(
-                500,
-                f'The model fails with the image ({type(error).__name__}): the log of the server '
-                'says more.',
-            )
+        return [self._try(methodcaller('__call__', image)) for image in images]

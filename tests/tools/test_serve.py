@@ -27,7 +27,8 @@ from classification.serving.limits import Limits
 from classification.serving.load import try_server
 from tests.exported import write_model
 from tests.helpers import ROOT
-from tests.serving import ask, predict, served
+from tests.serving import Exchange, ask, predict, served
+from tests.webpage import Visitor
 
 LOADED = dict(classification=classification.load, segmentation=segmentation.load)
 SCENES = Path('data/digits/coco/val2017')
@@ -47,7 +48,7 @@ def tool(*arguments):
                 break
         else:
             raise AssertionError(server.stderr.read())
-        yield int(line.split()[2].rsplit(':', 1)[1])
+        yield int(line.split()[2].rsplit(':', 1)[1].partition('/')[0])
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0, server.stderr.read()
     finally:
@@ -86,6 +87,25 @@ def test_an_exported_model(here):
         assert health['classes'] == ['red', 'green', 'blue']
         for image in images:
             _compare('classification', model(image), predict(port, image, '?threshold=0').json)
+
+
+@pytest.mark.slow
+def test_a_page_of_several_models(trained, here):
+    pytest.importorskip('gradio')
+    one, two = trained('classification'), trained('segmentation')
+    with tool('--page', two, one, '--device', 'cpu') as port:
+        assert ask(port).json['task'] == 'segmentation'
+        page = ask(port, path='/page/')
+        assert page.status == 200 and two.name.encode() in page.body
+        visitor = Visitor(port)
+        visitor.show('classification', one.name)
+        visitor.take(_images()[0])
+        assert len(visitor.values[0]['rows']) == 5
+        visitor.event('explain_point', dict(x=0.5, y=0.5))
+        assert visitor.values[0]['explained'].startswith('data:image/jpeg')
+        # A page that stays open does not keep the server.
+        request = b'GET /page/gradio_api/heartbeat/x HTTP/1.1\r\nHost: x\r\n\r\n'
+        assert Exchange(port, request).socket.recv(9) == b'HTTP/1.1 '
 
 
 def _images():
@@ -141,10 +161,25 @@ def test_what_is_missing_is_named(script, here, monkeypatch, capsys):
     'arguments, sentence',
     [
         (['none'], 'none does not exist: give a work dir'),
+        (['--port', '0'], 'Name one WORK_DIR'),
+        (['none', 'other'], 'or add --page to choose'),
         (['.'], 'holds no config'),
         (['none', '--queue', '0'], 'queue is at least 1, not 0'),
         (['none', '--timeout', 'nan'], 'timeout is a number of seconds above 0'),
     ],
 )
 def test_mistakes_are_one_sentence(fails, here, arguments, sentence):
+    assert sentence in fails('serve', *arguments)
+
+
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (['--page'], 'No work dir with a config and a checkpoint is below work_dirs'),
+        (['--page', 'none'], 'none does not exist: give a work dir'),
+        (['--page', 'none', 'none'], 'none does not exist: give a work dir'),
+    ],
+)
+def test_mistakes_with_a_page_are_one_sentence(fails, here, arguments, sentence):
+    pytest.importorskip('gradio')
     assert sentence in fails('serve', *arguments)

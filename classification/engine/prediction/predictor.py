@@ -76,6 +76,7 @@ class Predictor(ImagePredictor):
         classes: names of the classes, as training saved them, else as the config has them.
         palette: an RGB colour for each.
         steps: configs of the transforms that prepare an image.
+        transform, collate: these transforms, and what makes a batch of what they give.
 
     Raises:
         CheckpointError: the file is not usable or does not fit the model.
@@ -105,9 +106,9 @@ class Predictor(ImagePredictor):
         # The pipeline of testing without annotations.
         steps = leaf_datasets(cfg.test_dataloader.dataset)[0]['pipeline']
         self.steps = [step for step in steps if 'Annotations' not in step['type']]
-        self._transform = Compose(self.steps)
+        self.transform = Compose(self.steps)
         collate = cfg.test_dataloader.get('collate_fn')
-        self._collate = FUNCTIONS.get(collate['type']) if collate else pseudo_collate
+        self.collate = FUNCTIONS.get(collate['type']) if collate else pseudo_collate
         self._lock = threading.Lock()
 
     def fingerprint(self) -> str:
@@ -121,7 +122,7 @@ class Predictor(ImagePredictor):
 
     def _prepare(self, picture: np.ndarray, path: str) -> Prepared:
         """As `ImagePredictor`; the pipeline's first step takes the picture as it is."""
-        data = self._transform(dict(img_path=path, picture=picture))
+        data = self.transform(dict(img_path=path, picture=picture))
         return Prepared(picture, data, tuple(data['inputs'].shape))
 
     def _predict(self, batch: Sequence[Prepared]) -> list[Result]:
@@ -136,7 +137,7 @@ class Predictor(ImagePredictor):
 
     @torch.no_grad()
     def _samples(self, batch: Sequence[Prepared]) -> list[Any]:
-        data = self._collate([prepared.data for prepared in batch])
+        data = self.collate([prepared.data for prepared in batch])
         dtype = _PRECISIONS[self.precision]
         device = next(self.model.parameters()).device.type
         with (

@@ -16,7 +16,17 @@ from .loading import load_model
 __all__ = ['load']
 
 if find_spec('torch'):
-    from . import backbones, classifier, datasets, evaluation, hooks, models, optim, stand_ins
+    from . import (
+        backbones,
+        classifier,
+        datasets,
+        evaluation,
+        hooks,
+        models,
+        optim,
+        rivals,
+        stand_ins,
+    )
     from .engine.running import early_stopping, precision
     from .engine.task import register_task
     from .task import Classification
@@ -33,6 +43,7 @@ if find_spec('torch'):
         'models',
         'optim',
         'precision',
+        'rivals',
         'stand_ins',
     ]
 

@@ -107,8 +107,8 @@ class SelectiveScan2d(nn.Module):
         r, B, C = params.split((self.rank, 1, 1), dim=-1)  # (B, orders, N, rank or 1)
         delta = self.dt_projs(r)
         A, D = self._rates_and_shortcuts(self._wide(x))
-        bias = self.dt_projs_bias[:, None].to(self._wide(x))
-        ys = selective_scan(x, delta + bias, A[..., None], B, C, D).unbind(1)
+        bias = self.dt_projs_bias
+        ys = selective_scan(x, delta, A[..., None], B, C, D, bias).unbind(1)
         y: Any = sum(to_image(*p, height, width) for p in zip(ys, ORDERS, strict=True))
         return y
 

@@ -35,7 +35,15 @@ TOKEN = 2**14
 LEAST = 32  # tokens of a chunk, so that the states kept for the backward pass stay few
 
 
-def selective_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
+def selective_scan(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    bias: Tensor | None = None,
+) -> Tensor:
     """The equations above in time and memory linear in the tokens.
 
     Computed in float32 or wider: half precision would lose a long memory. The compiled kernel of
@@ -46,12 +54,15 @@ def selective_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D:
         A: (groups, channels, N), negative.
         B, C: (B, groups, n, N).
         D: (groups, channels).
+        bias: (groups, channels), added to delta.
 
     Returns:
         y, as x, in the type of the computation.
     """
     wide = torch.promote_types(x.dtype, torch.float32)
     x, delta, A, B, C, D = (t.to(wide) for t in (x, delta, A, B, C, D))
+    if bias is not None:
+        delta = delta + bias[:, None].to(wide)
     with torch.autocast(x.device.type, enabled=False):
         if exporting():
             return _scan(linear_recurrence, x, delta, A, B, C, D)
@@ -151,8 +162,9 @@ def _scan_rows_backward(
         dL/d(Δ_i x_i) = B_i . g_i,  dL/dΔ_i = x_i B_i . g_i + A . k_i,  dL/dA = sum_i Δ_i k_i
     """
     inputs = (x, delta, A, B, C)
-    grads = tuple(torch.empty_like(t, memory_format=torch.contiguous_format) for t in inputs)
-    grad_x, grad_delta, grad_A, grad_B, grad_C = grads
+    grad_x, grad_delta, grad_A, grad_B, grad_C = (
+        torch.empty_like(t, memory_format=torch.contiguous_format) for t in inputs
+    )
     grad_A.zero_()
     row_parts, chunks = _parts(x, A)
     for rows in row_parts:
@@ -182,7 +194,7 @@ def _scan_rows_backward(
             grad_step.addcmul_(grad_written, x[part])
             torch.mul(grad_step, delta[part].sigmoid(), out=grad_delta[part])
             grad_A[rows] += kept.mul_(step[:, :, None]).sum(1)
-    return grads
+    return grad_x, grad_delta, grad_A, grad_B, grad_C
 
 
 @_scan_rows_backward.register_fake

@@ -1,0 +1,5 @@
+"""The backbones that MILA is compared with and timm does not have; importing registers them."""
+
+from . import localmamba
+
+__all__ = ['localmamba']

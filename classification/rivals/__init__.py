@@ -1,5 +1,5 @@
 """The backbones that MILA is compared with and timm does not have; importing registers them."""
 
-from . import localmamba
+from . import localmamba, vim
 
-__all__ = ['localmamba']
+__all__ = ['localmamba', 'vim']

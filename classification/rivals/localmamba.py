@@ -1,4 +1,4 @@
-"""LocalMamba: LocalVMamba and LocalVim, whose scans also go through windows, in searched directions.
+"""LocalMamba: LocalVMamba and LocalVim, whose scans also go through windows.
 
 Source: Huang et al., "LocalMamba: Visual State Space Model with Windowed Selective Scan" (ECCV 2024
 Workshops). Parameter names and shapes are those of the released checkpoints; features are laid out
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath
+from timm.layers import DropPath, RmsNorm
 from timm.models import generate_default_cfgs, register_model
 from timm.models.swin_transformer import PatchMerging
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from ..models.ops.layout import conv_nhwc
 from ..models.ops.scan import init_delta, inverse_softplus
 from ..models.ops.selective_scan import selective_scan
 from ..models.staged import Stage, StagedModel, create, default_cfg, drop_path_rates
+from .plain import PlainModel, Size, create_plain, resize_table, with_token, without_token
+from .vim import Layer, PatchEmbed, Scan, new_scan, scale_out_proj_, scan_sequences
 
 STATES = 16  # per channel
 
@@ -78,10 +80,38 @@ VMAMBA_SMALL = (
     'h_flip v_flip w7 w7_flip',
     'h v w7 w7_flip',
 )
+VIM_TINY = (
+    'h v_flip w7 w7_flip',
+    'h_flip w2_flip w7 w7_flip',
+    'h h_flip v w7',
+    'h h_flip v v_flip',
+    'h h_flip v v_flip',
+    'h h_flip v v_flip',
+    'h_flip v v_flip w7',
+    'h_flip v v_flip w2_flip',
+    'h h_flip v v_flip',
+    'h h_flip v v_flip',
+    'h v v_flip w2',
+    'h v v_flip w2_flip',
+    'h h_flip v_flip w7',
+    'h_flip v v_flip w2',
+    'h h_flip v v_flip',
+    'h v w2 w2_flip',
+    'v v_flip w2 w7',
+    'h h_flip v w2',
+    'h h_flip w2_flip w7',
+    'v v_flip w2 w2_flip',
+)
 VMAMBA_ARCHS: dict[str, dict[str, Any]] = {
     'tiny': dict(depths=(2, 2, 9, 2), directions=VMAMBA_TINY),
     'small': dict(depths=(2, 2, 27, 2), directions=VMAMBA_SMALL),
 }
+VIM_ARCHS: dict[str, dict[str, Any]] = {
+    'tiny': dict(embed_dim=192, directions=VIM_TINY),
+    'tiny_midcls': dict(embed_dim=192, directions=VIM_TINY, rotary=None, class_token=True),
+    'small': dict(embed_dim=384, directions=None),
+}
+TAPS = (4, 9, 14, 19)  # layers of LocalVim whose outputs are the maps of dense models
 
 
 def to_sequence(x: Tensor, direction: str) -> Tensor:
@@ -333,15 +363,184 @@ class LocalVMamba(StagedModel):
         return undecayed(self)
 
 
+class LocalScans(nn.Module):
+    """x, z = W_in h for every direction's sequence;  out = W_out sum of gate(scan of x * SiLU(z)).
+
+    The k-th direction's layers and parameters have `_k` in their names. A class token stands in the
+    middle of every sequence.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        depth: int,
+        directions: Sequence[str],
+        class_token: bool,
+        official_columns: bool,
+    ) -> None:
+        super().__init__()
+        inner = 2 * dim
+        self.directions = directions
+        self.class_token = class_token
+        self.official_columns = official_columns
+        self.in_proj = nn.Linear(dim, 2 * inner, bias=False)
+        for k in range(len(directions)):
+            for name, value in new_scan(dim, inner)._asdict().items():
+                setattr(self, f'{name}_{k}', value)
+        self.out_proj = nn.Linear(inner, dim, bias=False)
+        self.attn = ChannelGate(inner)
+        scale_out_proj_(self.out_proj, depth)
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        """(B, n, dim) to the same."""
+        xz = self.in_proj(x)
+        tokens = without_token(xz) if self.class_token else xz
+        middle = tokens.shape[1] // 2
+        sequences = [to_sequence(tokens.unflatten(1, size), d) for d in self.directions]
+        if self.class_token:
+            token = xz[:, middle : middle + 1]
+            sequences = [torch.cat((s[:, :middle], token, s[:, middle:]), dim=1) for s in sequences]
+        x, z = stack_sequences(sequences).chunk(2, dim=-1)
+        scans = [
+            Scan(*(getattr(self, f'{name}_{k}') for name in Scan._fields))
+            for k in range(len(self.directions))
+        ]
+        ys = scan_sequences(x, scans) * F.silu(z)
+        total: Any = 0
+        for y, direction in zip(ys.unbind(1), self.directions, strict=True):
+            total = total + self.attn(self._to_tokens(y, direction, size, middle))
+        return self.out_proj(total)
+
+    def _to_tokens(self, y: Tensor, direction: str, size: Size, middle: int) -> Tensor:
+        """A sequence (B, n, C), filled up with zeros, to tokens in the order of the image."""
+        token = y[:, middle : middle + 1]
+        if self.class_token:
+            y = torch.cat((y[:, :middle], y[:, middle + 1 :]), dim=1)
+        y = y[:, : sequence_length(direction, *size)]
+        y = to_image(y, direction, *size, self.official_columns).flatten(1, 2)
+        return with_token(y, token) if self.class_token else y
+
+
+class LocalVim(PlainModel):
+    """LocalVim as a classifier and as a source of feature maps, with timm's interface.
+
+    Args:
+        in_chans: image channels.
+        num_classes: 0 leaves the head out.
+        global_pool: 'token', 'avg', or '' for per-token outputs (B, n, num_classes); None takes the
+            class token where there is one.
+        img_size: images for which positions are made: their side, or (height, width).
+        embed_dim: channels.
+        depth: layers.
+        directions: for each layer four names with spaces between, see `to_sequence`; None takes
+            rows and windows of 2 in all.
+        rotary: before every layer the tokens are rotated by their positions, which run from 0 to
+            this number over `img_size`; None leaves that out. Multiples of 4 channels only.
+        class_token: whether there is one, in the middle of the tokens.
+        official_columns: as for LocalVMamba.
+        drop_rate: dropout before the head.
+        drop_path_rate: stochastic depth of the last layer, rising linearly from 0 at the first.
+
+    Inputs may have any height and width from 32 up.
+
+    Raises:
+        ValueError: directions for another number of layers.
+    """
+
+    angles_cos: Tensor
+    angles_sin: Tensor
+
+    def __init__(
+        self,
+        in_chans: int = 3,
+        num_classes: int = 1000,
+        global_pool: str | None = None,
+        img_size: int | Size = 224,
+        embed_dim: int = 192,
+        depth: int = 20,
+        directions: Sequence[str] | None = VIM_TINY,
+        rotary: int | None = 14,
+        class_token: bool = False,
+        official_columns: bool = False,
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> None:
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        grid = (-(-height // 16), -(-width // 16))
+        rows = per_block(directions, depth)
+        (rates,) = drop_path_rates(drop_path_rate, [depth])
+        super().__init__(
+            PatchEmbed(in_chans, embed_dim, pad=True),
+            [
+                Layer(
+                    LocalScans(embed_dim, depth, row, class_token, official_columns),
+                    embed_dim,
+                    rate,
+                )
+                for row, rate in zip(rows, rates, strict=True)
+            ],
+            RmsNorm(embed_dim, eps=1e-5),
+            embed_dim,
+            grid,
+            16,
+            class_token,
+            in_chans,
+            num_classes,
+            global_pool or ('token' if class_token else 'avg'),
+            drop_rate,
+        )
+        self.rotary = rotary
+        if rotary is not None:
+            angles = rotary_angles(grid, embed_dim, rotary)
+            self.register_buffer('angles_cos', angles.cos(), persistent=False)
+            self.register_buffer('angles_sin', angles.sin(), persistent=False)
+
+    def run_layer(self, layer: nn.Module, x: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        """See PlainModel; the tokens are rotated before."""
+        if self.rotary is not None:
+            tables = (self.angles_cos, self.angles_sin)
+            cos, sin = (resize_table(t, self.grid, size).to(x.dtype) for t in tables)
+            even, odd = x[..., ::2], x[..., 1::2]
+            x = x * cos + torch.stack((-odd, even), dim=-1).flatten(-2) * sin
+        return super().run_layer(layer, x, size)
+
+    def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
+        """See PlainModel; tables of angles are not parameters here."""
+        super().rename_released_keys_(state_dict, prefix)
+        for name in ('rope.freqs_cos', 'rope.freqs_sin'):
+            state_dict.pop(prefix + name, None)
+
+
+def rotary_angles(grid: Size, dim: int, last: int) -> Tensor:
+    """Angles (1, n, dim) of every token's channels: rows for the first half, columns for the rest.
+
+    Two neighbouring channels have one angle, position * 10000^(-2t / (dim / 2)).
+    """
+    half = dim // 2
+    speeds = 10000.0 ** (-torch.arange(0, half, 2)[: half // 2].float() / half)
+    rows, columns = (torch.arange(n) / n * last for n in grid)
+    tables = [torch.outer(p, speeds).repeat_interleave(2, dim=1) for p in (rows, columns)]
+    height, width = grid
+    rows, columns = tables[0][:, None].expand(-1, width, -1), tables[1].expand(height, -1, -1)
+    return torch.cat((rows, columns), dim=-1).flatten(0, 1)[None]
+
+
+def _cfg(first_conv: str, classifier: str) -> dict[str, Any]:
+    return default_cfg(
+        first_conv=first_conv,
+        classifier=classifier,
+        license='apache-2.0',
+        origin_url='https://github.com/hunto/LocalMamba',
+    )
+
+
 default_cfgs = generate_default_cfgs(
     {
-        f'localvmamba_{arch}.in1k': default_cfg(
-            first_conv='patch_embed.0',
-            classifier='classifier.head',
-            license='apache-2.0',
-            origin_url='https://github.com/hunto/LocalMamba',
-        )
-        for arch in VMAMBA_ARCHS
+        **{
+            f'localvmamba_{arch}.in1k': _cfg('patch_embed.0', 'classifier.head')
+            for arch in VMAMBA_ARCHS
+        },
+        **{f'localvim_{arch}.in1k': _cfg('patch_embed.proj', 'head') for arch in VIM_ARCHS},
     }
 )
 
@@ -361,3 +560,26 @@ def localvmamba_tiny(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 def localvmamba_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """LocalVMamba-S: 50 M parameters, 11.4 GFLOPs at 224."""
     return _create_localvmamba('small', pretrained, kwargs)
+
+
+def _create_localvim(arch: str, pretrained: bool, kwargs: dict[str, Any]) -> nn.Module:
+    sizes = {**VIM_ARCHS[arch], **kwargs}
+    return create_plain(LocalVim, f'localvim_{arch}', pretrained, TAPS, **sizes)
+
+
+@register_model
+def localvim_tiny(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """LocalVim-T: 8 M parameters, 1.5 GFLOPs at 224."""
+    return _create_localvim('tiny', pretrained, kwargs)
+
+
+@register_model
+def localvim_tiny_midcls(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """LocalVim-T with a class token and without rotation: 8 M parameters."""
+    return _create_localvim('tiny_midcls', pretrained, kwargs)
+
+
+@register_model
+def localvim_small(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """LocalVim-S: 28 M parameters, 4.8 GFLOPs at 224."""
+    return _create_localvim('small', pretrained, kwargs)

@@ -1,5 +1,5 @@
 """The backbones that MILA is compared with and timm does not have; importing registers them."""
 
-from . import localmamba, vim
+from . import efficientvmamba, localmamba, vim
 
-__all__ = ['localmamba', 'vim']
+__all__ = ['efficientvmamba', 'localmamba', 'vim']

@@ -1,5 +1,5 @@
 """The backbones that MILA is compared with and timm does not have; importing registers them."""
 
-from . import efficientvmamba, localmamba, plainmamba, vim
+from . import efficientvmamba, localmamba, mamba2d, plainmamba, vim
 
-__all__ = ['efficientvmamba', 'localmamba', 'plainmamba', 'vim']
+__all__ = ['efficientvmamba', 'localmamba', 'mamba2d', 'plainmamba', 'vim']

@@ -4,7 +4,6 @@ Source: Pei et al., "EfficientVMamba: Atrous Selective Scan for Light Weight Vis
 2025). The released checkpoints load as they are; features are laid out as (B, H, W, C).
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from ..models.ops.layout import conv_nhwc
 from ..models.staged import Stage, StagedModel, create, default_cfg, drop_path_rates
 from .localmamba import ChannelGate, SelectiveScans2d, patch_embed, undecayed
+from .renaming import rename_
 
 EFFICIENTVMAMBA_ARCHS: dict[str, dict[str, Any]] = {
     'tiny': dict(embed_dim=48, depths=(2, 2, 4, 2)),
@@ -142,6 +142,7 @@ class EfficientVMamba(StagedModel):
         ]
         stem = patch_embed(in_chans, embed_dim)
         super().__init__(stem, stages, widths, 4, in_chans, num_classes, global_pool, drop_rate)
+        self.deepest = max(depths)
 
     def no_weight_decay(self) -> set[str]:
         """timm's hook."""
@@ -149,13 +150,13 @@ class EfficientVMamba(StagedModel):
 
     def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """See StagedModel: a wrapper's prefix, and the stages without scans as one sequence."""
-        for name in [n for n in state_dict if n.startswith(prefix)]:
-            own = name[len(prefix) :].removeprefix('module.module.')
-            own = re.sub(r'^(layers\.\d+)\.\d+\.(norm|reduction)\.', r'\1.downsample.\2.', own)
-            block = re.match(r'(layers\.\d+)\.(\d+)\.(.*)', own)
-            if block:
-                own = f'{block[1]}.blocks.{int(block[2]) - 1}.{block[3]}'
-            state_dict[prefix + own] = state_dict.pop(name)
+        rules = {
+            r'^module\.module\.': '',
+            r'^(layers\.\d+)\.\d+\.(norm|reduction)\.': r'\1.downsample.\2.',
+        }
+        for j in range(self.deepest):
+            rules[rf'^(layers\.\d+)\.{j + 1}\.'] = rf'\1.blocks.{j}.'
+        rename_(state_dict, prefix, rules)
 
 
 default_cfgs = generate_default_cfgs(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, trunc_normal_
@@ -19,6 +20,7 @@ from ..models.ops.layout import conv_nhwc
 from ..models.ops.selective_scan import selective_scan
 from ..models.staged import default_cfg, drop_path_rates
 from .plain import PlainModel, Size, create_plain
+from .renaming import rename_
 
 STATES = 16  # per channel
 START, RIGHT, LEFT, UP, DOWN = range(5)  # the move that led to a token
@@ -30,7 +32,7 @@ PLAINMAMBA_ARCHS: dict[str, dict[str, Any]] = {
 }
 
 
-def snake(grid: Tensor, moves: Sequence[int], back: bool) -> tuple[Tensor, Tensor]:
+def snake(grid: np.ndarray, moves: Sequence[int], back: bool) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of a grid line by line, every other line backwards, and the moves between them.
 
     Args:
@@ -42,33 +44,32 @@ def snake(grid: Tensor, moves: Sequence[int], back: bool) -> tuple[Tensor, Tenso
         (order, moves), each (lines * n).
     """
     forwards, backwards, across = moves
-    order: list[Tensor] = []
-    steps: list[Tensor] = []
-    for i, line in list(enumerate(grid))[:: -1 if back else 1]:
-        reverse = (i % 2 == 1) != back
-        order.append(line.flip(0) if reverse else line)
-        step = torch.full_like(line, backwards if reverse else forwards)
-        step[0] = across if steps else START
-        steps.append(step)
-    return torch.cat(order), torch.cat(steps)
+    reverse = (np.arange(len(grid))[:, None] % 2 == 1) != back
+    order = np.where(reverse, grid[:, ::-1], grid)
+    steps = np.where(reverse, backwards, forwards).repeat(grid.shape[1], axis=1)
+    steps[:, 0] = across
+    if back:
+        order, steps = order[::-1], steps[::-1]
+    steps[0, 0] = START
+    return order.reshape(-1), steps.reshape(-1)
 
 
 @lru_cache(maxsize=32)
-def snakes(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def snakes(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The four scans of a map: by rows downwards and upwards, by columns rightwards and leftwards.
 
     Returns:
         The orders of the tokens, the inverse orders and the moves, each (4, height * width).
     """
-    rows = torch.arange(height * width, device=device).view(height, width)
+    rows = np.arange(height * width).reshape(height, width)
     ways = [
         snake(rows, (RIGHT, LEFT, DOWN), back=False),
         snake(rows, (RIGHT, LEFT, UP), back=True),
-        snake(rows.t(), (DOWN, UP, RIGHT), back=False),
-        snake(rows.t(), (DOWN, UP, LEFT), back=True),
+        snake(rows.T, (DOWN, UP, RIGHT), back=False),
+        snake(rows.T, (DOWN, UP, LEFT), back=True),
     ]
-    orders, moves = (torch.stack(t) for t in zip(*ways, strict=True))
-    return orders, orders.argsort(dim=1), moves
+    orders, moves = (np.stack(t) for t in zip(*ways, strict=True))
+    return orders, orders.argsort(axis=1), moves
 
 
 class Mixer(nn.Module):
@@ -98,7 +99,7 @@ class Mixer(nn.Module):
         u, z = self.in_proj(x).chunk(2, dim=-1)
         u = F.silu(conv_nhwc(self.conv2d, u.unflatten(1, size))).flatten(1, 2)
         r, B, C = self.x_proj(u).split((self.rank, STATES, STATES), dim=-1)
-        orders, inverse, moves = snakes(*size, x.device)
+        orders, inverse, moves = (torch.as_tensor(t, device=x.device) for t in snakes(*size))
         us = u.index_select(1, orders.flatten()).unflatten(1, orders.shape)
         delta, C = (t[:, None].expand(-1, 4, -1, -1) for t in (self.dt_proj(r), C))
         B = B[:, None] + self.direction_Bs[moves].to(B.dtype)
@@ -209,9 +210,7 @@ class PlainMamba(PlainModel):
 
     def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """See PlainModel: the released files hold a backbone and a head around a layer `fc`."""
-        for name in [n for n in state_dict if n.startswith(prefix)]:
-            own = name[len(prefix) :].removeprefix('backbone.').replace('head.fc.', 'head.')
-            state_dict[prefix + own] = state_dict.pop(name)
+        rename_(state_dict, prefix, {r'^backbone\.': '', r'^head\.fc\.': 'head.'})
 
 
 def _init_weights(module: nn.Module) -> None:

@@ -108,8 +108,8 @@ VMAMBA_ARCHS: dict[str, dict[str, Any]] = {
 }
 VIM_ARCHS: dict[str, dict[str, Any]] = {
     'tiny': dict(embed_dim=192, directions=VIM_TINY),
-    'tiny_midcls': dict(embed_dim=192, directions=VIM_TINY, rotary=None, class_token=True),
-    'small': dict(embed_dim=384, directions=None),
+    'tiny_midcls': dict(embed_dim=192, directions=VIM_TINY, rotary=0, class_token=True),
+    'small': dict(embed_dim=384, directions=()),
 }
 TAPS = (4, 9, 14, 19)  # layers of LocalVim whose outputs are the maps of dense models
 
@@ -175,17 +175,17 @@ def sequence_length(direction: str, height: int, width: int) -> int:
     return -(-height // side) * -(-width // side) * side**2
 
 
-def per_block(directions: Sequence[str] | None, blocks: int) -> list[list[str]]:
-    """The four directions of every block; UNSEARCHED where there is no table.
+def per_block(directions: Sequence[str], blocks: int) -> list[list[str]]:
+    """The four directions of every block; UNSEARCHED where the table is empty.
 
     Raises:
         ValueError: a table for another number of blocks.
     """
-    directions = [UNSEARCHED] * blocks if directions is None else directions
+    directions = directions or [UNSEARCHED] * blocks
     if len(directions) != blocks:
         raise ValueError(
             f'{blocks} blocks need a row of directions each, not {len(directions)} rows: give '
-            'directions=None or a row for each.'
+            'directions=() or a row for each.'
         )
     return [row.split() for row in directions]
 
@@ -314,7 +314,7 @@ class LocalVMamba(StagedModel):
         global_pool: 'avg', or '' for per-token outputs (B, H, W, num_classes).
         embed_dim: channels of the first stage; each stage has twice the last.
         depths: blocks of each stage.
-        directions: for each block four names with spaces between, see `to_sequence`; None takes
+        directions: for each block four names with spaces between, see `to_sequence`; () takes
             rows and windows of 2 in all.
         official_columns: scans along columns as in the official code, see `to_image`. The released
             detectors and segmentors were trained with it, on maps that are not square.
@@ -337,7 +337,7 @@ class LocalVMamba(StagedModel):
         global_pool: str = 'avg',
         embed_dim: int = 96,
         depths: Sequence[int] = (2, 2, 9, 2),
-        directions: Sequence[str] | None = VMAMBA_TINY,
+        directions: Sequence[str] = VMAMBA_TINY,
         official_columns: bool = False,
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
@@ -432,10 +432,10 @@ class LocalVim(PlainModel):
         img_size: images for which positions are made: their side, or (height, width).
         embed_dim: channels.
         depth: layers.
-        directions: for each layer four names with spaces between, see `to_sequence`; None takes
+        directions: for each layer four names with spaces between, see `to_sequence`; () takes
             rows and windows of 2 in all.
         rotary: before every layer the tokens are rotated by their positions, which run from 0 to
-            this number over `img_size`; None leaves that out. Multiples of 4 channels only.
+            this number over `img_size`; 0 leaves that out. Multiples of 4 channels only.
         class_token: whether there is one, in the middle of the tokens.
         official_columns: as for LocalVMamba.
         drop_rate: dropout before the head.
@@ -458,8 +458,8 @@ class LocalVim(PlainModel):
         img_size: int | Size = 224,
         embed_dim: int = 192,
         depth: int = 20,
-        directions: Sequence[str] | None = VIM_TINY,
-        rotary: int | None = 14,
+        directions: Sequence[str] = VIM_TINY,
+        rotary: int = 14,
         class_token: bool = False,
         official_columns: bool = False,
         drop_rate: float = 0.0,
@@ -490,14 +490,14 @@ class LocalVim(PlainModel):
             drop_rate,
         )
         self.rotary = rotary
-        if rotary is not None:
+        if rotary:
             angles = rotary_angles(grid, embed_dim, rotary)
             self.register_buffer('angles_cos', angles.cos(), persistent=False)
             self.register_buffer('angles_sin', angles.sin(), persistent=False)
 
     def run_layer(self, layer: nn.Module, x: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         """See PlainModel; the tokens are rotated before."""
-        if self.rotary is not None:
+        if self.rotary:
             tables = (self.angles_cos, self.angles_sin)
             cos, sin = (resize_table(t, self.grid, size).to(x.dtype) for t in tables)
             even, odd = x[..., ::2], x[..., 1::2]

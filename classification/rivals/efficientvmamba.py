@@ -151,7 +151,7 @@ class EfficientVMamba(StagedModel):
     def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """See StagedModel: a wrapper's prefix, and the stages without scans as one sequence."""
         rules = {
-            r'^module\.module\.': '',
+            r'^(module\.)+': '',
             r'^(layers\.\d+)\.\d+\.(norm|reduction)\.': r'\1.downsample.\2.',
         }
         for j in range(self.deepest):

@@ -3,8 +3,11 @@
 import pytest
 import timm
 import torch
+from mmengine.registry import MODELS
 
 import classification  # noqa: F401 - registers the models
+from classification.engine.weights.loading import load_weights
+from tests import rival_cases
 from tests.helpers import gradients, images, relative_error
 
 FOUR = dict(embed_dim=8, depths=(1, 1, 1, 1))
@@ -170,3 +173,53 @@ def test_half_precision(name, dtype):
     assert all(g.isfinite().all() for g in gradients(model).values())
     y = build(name).to(dtype)(x.to(dtype))
     assert y.dtype == dtype and relative_error(y, expected) <= 0.1
+
+
+# Of the stored official files: system, entry, model, sizes
+FILES = [
+    ('vim', 'classification', 'vim_tiny', dict(embed_dim=32, depth=3, img_size=(48, 80))),
+    ('localvim', 'rope', 'localvim_tiny', dict(embed_dim=16, depth=3, directions=(), img_size=64)),
+    (
+        'localvmamba',
+        'classification',
+        'localvmamba_tiny',
+        dict(FOUR, depths=(1, 1, 2, 1), directions=()),
+    ),
+    ('efficientvmamba', 'classification', 'efficientvmamba_tiny', dict(FOUR, depths=(1, 2, 2, 1))),
+    (
+        'plainmamba',
+        'classification',
+        'plainmamba_l1',
+        dict(embed_dim=16, depth=3, img_size=(48, 80)),
+    ),
+    (
+        'mamba2d',
+        'classification',
+        'mamba2d_tiny',
+        dict(embed_dims=(8, 16, 32, 64), depths=(2, 1, 2, 1)),
+    ),
+]
+
+
+@pytest.mark.parametrize('system, entry, name, sizes', FILES, ids=[f[0] for f in FILES])
+def test_released_files_load_wherever_the_model_sits(system, entry, name, sizes, tmp_path):
+    path = str(tmp_path / 'released.pth')
+    torch.save(rival_cases.oracle(system)[entry]['checkpoint'], path)
+    sizes = dict(sizes, num_classes=10)
+    expected = timm.create_model(name, checkpoint_path=path, **sizes).state_dict()
+    model = timm.create_model(name, **sizes)
+    load_weights(model, path)
+    torch.testing.assert_close(model.state_dict(), expected, rtol=0, atol=0)
+    dense = MODELS.build(
+        dict(
+            type='TimmBackbone',
+            name=name,
+            norm=False,
+            out_indices=(0, 1),  # what the others need is left over
+            init_cfg=dict(type='Pretrained', checkpoint=path),
+            **sizes,
+        )
+    )
+    dense.init_weights()
+    for parameter, value in dense.backbone.state_dict().items():
+        torch.testing.assert_close(value, expected[parameter], rtol=0, atol=0)

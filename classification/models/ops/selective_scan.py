@@ -246,6 +246,8 @@ def _memory(A: Tensor, chunk: slice, number: int) -> tuple[Tensor, ...]:
 
 
 def _softplus(x: Tensor) -> Tensor:
+    if x.is_cuda:
+        return F.softplus(x)
     return softplus_(x.clone(), torch.empty_like(x), torch.empty_like(x))
 
 
@@ -261,4 +263,6 @@ def _walk_back(decay: Tensor, g: Tensor) -> None:
 
 def _over_states(weights: Tensor, h: Tensor) -> Tensor:
     """The sums over N of (rows, n, N) times (rows, n, N, channels)."""
+    if h.shape[2] == 1:
+        return weights * h[:, :, 0]
     return torch.matmul(weights[:, :, None], h).squeeze(2)

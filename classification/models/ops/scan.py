@@ -134,7 +134,8 @@ def walk(a: Tensor, b: Tensor, h: Tensor, step: int = 1, out: Tensor | None = No
         parts = (x[:, inside].unflatten(1, (blocks, BLOCK)) for x in (a, b, out))
         _walk_blocks(*parts, h=h, step=step)
         h = out[:, body[-1]]
-    decays, inputs, states = (x.unbind(1) for x in (a, b, out))
+    decays, inputs = a.unbind(1), b.unbind(1)
+    states = inputs if out is b else out.unbind(1)
     for i in rest:
         h = torch.addcmul(inputs[i], decays[i], h, out=states[i])
     return out

@@ -138,7 +138,7 @@ def _scan_rows(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tup
             step = _softplus(delta[part])
             _decays(step, A[rows], out=decay)
             torch.mul((step * x[part])[:, :, None], B[part][..., None], out=state)
-            walk(decay.flatten(2), state.flatten(2), before.flatten(1), out=state.flatten(2))
+            _walk(decay, state, before)
             h = state[:, -1]
             y[part] = _over_states(C[part], state)
     return y, states
@@ -177,10 +177,10 @@ def _scan_rows_backward(
             written = step * x[part]
             _decays(step, A[rows], out=decay)
             torch.mul(written[:, :, None], B[part][..., None], out=state)
-            walk(decay.flatten(2), state.flatten(2), before.flatten(1), out=state.flatten(2))
+            _walk(decay, state, before)
             torch.mul(upstream[:, :, None], C[part][..., None], out=g)
             g[:, -1] += carry
-            _walk_back(decay.flatten(2), g.flatten(2))
+            _walk_back(decay, g)
             torch.mul(decay[:, 0], g[:, 0], out=carry)
 
             grad_C[part] = torch.mul(state, upstream[:, :, None], out=spare).sum(3)
@@ -256,9 +256,22 @@ def _decays(step: Tensor, A: Tensor, out: Tensor) -> Tensor:
     return torch.mul(step[:, :, None], (A * LOG2_E)[:, None], out=out).exp2_()
 
 
+def _walk(decay: Tensor, state: Tensor, before: Tensor) -> None:
+    """state_i += decay_i state_{i-1} in place, from the state before the first token.
+
+    Args:
+        decay, state: (rows, n, N, channels).
+        before: (rows, N, channels).
+    """
+    flat = state.flatten(2)
+    walk(decay.flatten(2), flat, before.flatten(1), out=flat)
+
+
 def _walk_back(decay: Tensor, g: Tensor) -> None:
-    """g_i += decay_{i+1} g_{i+1} from the last token but one to the first; (rows, n, inner)."""
-    walk(decay[:, 1:], g[:, :-1], g[:, -1], step=-1, out=g[:, :-1])
+    """g_i += decay_{i+1} g_{i+1} in place, from the last token but one to the first."""
+    flat = g.flatten(2)
+    rest = flat[:, :-1]
+    walk(decay.flatten(2)[:, 1:], rest, flat[:, -1], step=-1, out=rest)
 
 
 def _over_states(weights: Tensor, h: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath, Mlp
+from timm.layers import DropPath, Mlp, trunc_normal_
 from timm.models import generate_default_cfgs, register_model
 from torch import Tensor, nn
 
@@ -198,14 +198,20 @@ class Stem(Downsample):
 
 
 class MlpHead(nn.Module):
-    """fc2 norm(GELU(fc1 norm(x))) of pooled features (..., dim)."""
+    """fc2 norm(GELU(fc1 norm(x))) of pooled features (..., dim).
 
-    def __init__(self, dim: int, num_classes: int) -> None:
+    Args:
+        dim: channels.
+        num_classes: of the logits.
+        kwargs: device and dtype.
+    """
+
+    def __init__(self, dim: int, num_classes: int, **kwargs: Any) -> None:
         super().__init__()
-        self.pre_norm = nn.LayerNorm(dim)
-        self.fc1 = nn.Linear(dim, 4 * dim)
-        self.norm = nn.LayerNorm(4 * dim)
-        self.fc2 = nn.Linear(4 * dim, num_classes)
+        self.pre_norm = nn.LayerNorm(dim, **kwargs)
+        self.fc1 = nn.Linear(dim, 4 * dim, **kwargs)
+        self.norm = nn.LayerNorm(4 * dim, **kwargs)
+        self.fc2 = nn.Linear(4 * dim, num_classes, **kwargs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., dim) -> (..., num_classes)."""
@@ -269,9 +275,10 @@ class Mamba2D(StagedModel):
         super().reset_classifier(num_classes, global_pool)
         if num_classes:
             like = next(self.patch_embed.parameters())
-            self.head = MlpHead(self.num_features, num_classes).to(like)
+            kwargs = dict(device=like.device, dtype=like.dtype)
+            self.head = MlpHead(self.num_features, num_classes, **kwargs)
             for layer in (self.head.fc1, self.head.fc2):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
+                trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
 
     def no_weight_decay(self) -> set[str]:

@@ -99,7 +99,8 @@ class PlainModel(nn.Module):
     def _head(self) -> nn.Module:
         if not self.num_classes:
             return nn.Identity()
-        head = nn.Linear(self.num_features, self.num_classes).to(self.pos_embed)
+        like: dict[str, Any] = dict(device=self.pos_embed.device, dtype=self.pos_embed.dtype)
+        head = nn.Linear(self.num_features, self.num_classes, **like)
         trunc_normal_(head.weight, std=0.02)
         nn.init.zeros_(head.bias)
         return head

@@ -4,6 +4,8 @@ import pytest
 import timm
 import torch
 from mmengine.registry import MODELS
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 import classification  # noqa: F401 - registers the models
 from classification.engine.weights.loading import load_weights
@@ -222,3 +224,17 @@ def test_released_files_load_wherever_the_model_sits(system, entry, name, sizes,
     dense.init_weights()
     for parameter, value in dense.backbone.state_dict().items():
         torch.testing.assert_close(value, expected[parameter], rtol=0, atol=0)
+
+
+# 10^9 at 224, of the official code's layers with 9 per token, channel and state of a scan; without
+# the products of attention, which the counter does not see on a CPU
+FLOPS = {'efficientvmamba_tiny': 0.79, 'plainmamba_l1': 3.01, 'mamba2d_nano': 1.10}
+
+
+@pytest.mark.parametrize('name', FLOPS)
+def test_flops_are_the_official_ones(name):
+    """Counted on tensors without data, as tools/complexity.py does."""
+    with FakeTensorMode(), FlopCounterMode(display=False) as counter, torch.no_grad():
+        model = timm.create_model(name).eval()
+        assert model(torch.empty(1, 3, 224, 224)).shape == (1, 1000)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(FLOPS[name], abs=0.01)

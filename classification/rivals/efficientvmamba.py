@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath
-from timm.models import generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model, register_notrace_module
 from timm.models._efficientnet_blocks import SqueezeExcite
 from timm.models.swin_transformer import PatchMerging
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ EFFICIENTVMAMBA_ARCHS: dict[str, dict[str, Any]] = {
 SCANNING = 2  # stages with scans; later ones have convolutions alone
 
 
+@register_notrace_module  # what computes it depends on the device and the size
 class AtrousScans2d(SelectiveScans2d):
     """Four scans of every other token, each of which thus sees a quarter of them, once."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, RmsNorm
-from timm.models import generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model, register_notrace_module
 from timm.models.swin_transformer import PatchMerging
 from torch import Tensor, nn
 
@@ -190,6 +190,7 @@ def per_block(directions: Sequence[str], blocks: int) -> list[list[str]]:
     return [row.split() for row in directions]
 
 
+@register_notrace_module  # what it averages over depends on the dimensions
 class ChannelGate(nn.Module):
     """x * sigmoid(W_2 GELU(W_1 mean(norm(x)))), the mean over the tokens."""
 
@@ -249,6 +250,7 @@ class SelectiveScans2d(nn.Module):
         return self.out_proj(self.out_norm(y) * F.silu(z))
 
 
+@register_notrace_module  # what computes it depends on the device and the size
 class LocalScans2d(SelectiveScans2d):
     """Scans in four directions, summed after a channel gate that all share."""
 

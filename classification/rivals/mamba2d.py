@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp, trunc_normal_
-from timm.models import generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model, register_notrace_module
 from torch import Tensor, nn
 
 from ..models.ops.layout import conv_nhwc
@@ -62,6 +62,7 @@ class SepConv(nn.Module):
         return self.pwconv2(self.act2(x))
 
 
+@register_notrace_module  # what computes it depends on the device and the size
 class Scan2d(nn.Module):
     """W_out GELU(scan(GELU(W_in x))) + SepConv(norm(x)), the scan of `ops.wavefront`.
 
@@ -108,6 +109,7 @@ class Scan2d(nn.Module):
         return (y.flip(1, 2) if self.flip else y) + self.local_path(self.local_norm(x))
 
 
+@register_notrace_module  # what computes it depends on the device and the size
 class Attention(nn.Module):
     """Softmax attention over all tokens; queries and keys are rotated, then normalised."""
 

@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 from mmengine.registry import MODELS
+from timm.models import create_feature_extractor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -104,6 +105,15 @@ def test_weight_decay_leaves_the_rates_alone(name):
     assert kept <= {n for n, _ in model.named_parameters()}
     ends = {n.split('.')[-1] for n in kept}
     assert any('A' in n and 'log' in n for n in ends) and any(n.startswith('D') for n in ends)
+
+
+@pytest.mark.parametrize('name', STAGED)
+def test_features_by_fx(name):
+    model, x = build(name), images(65, 97, 3)
+    classifier = model.default_cfg['classifier']
+    extract = create_feature_extractor(model, [classifier, 'layers.1.blocks.0'])
+    with torch.no_grad():
+        torch.testing.assert_close(extract(x)[classifier], model(x))
 
 
 @pytest.mark.parametrize('name', STAGED)

@@ -20,13 +20,14 @@ def test_equals_the_official_one(oracle):
 
 
 @pytest.mark.parametrize('case', range(2))
-def test_maps_equal_the_official_ones(oracle, case):
+def test_maps_equal_the_official_ones(oracle, case, tmp_path):
     dense = oracle['dense']
     rival_cases.assert_maps_equal_official(
         'efficientvmamba_tiny',
         NANO,
         oracle['classification'],
         dense['cases'][case],
+        tmp_path,
         list(dense['state_dict_extra'].values()),
     )
 

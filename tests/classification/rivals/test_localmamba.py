@@ -51,13 +51,14 @@ def test_localvmamba_equals_the_official_one(vmamba):
 
 
 @pytest.mark.parametrize('case', range(2))
-def test_maps_of_localvmamba_equal_the_official_ones(vmamba, case):
+def test_maps_of_localvmamba_equal_the_official_ones(vmamba, case, tmp_path):
     dense = vmamba['dense']
     rival_cases.assert_maps_equal_official(
         'localvmamba_tiny',
         dict(VMAMBA, official_columns=True),
         vmamba['classification'],
         dense['cases'][case],
+        tmp_path,
         list(dense['state_dict_extra'].values()),
     )
 
@@ -68,13 +69,14 @@ def test_localvim_equals_the_official_one(vim, case):
 
 
 @pytest.mark.parametrize('case', range(2))
-def test_maps_of_localvim_equal_the_official_ones(vim, case):
+def test_maps_of_localvim_equal_the_official_ones(vim, case, tmp_path):
     dense = vim['dense']
     rival_cases.assert_maps_equal_official(
         'localvim_tiny',
         dict(VIMS['rope'], official_columns=True, out_indices=(0, 1, 2)),
         vim['rope'],
         dense['cases'][case],
+        tmp_path,
         list(dense['state_dict_extra'].values()),
     )
 

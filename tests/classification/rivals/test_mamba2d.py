@@ -19,9 +19,9 @@ def test_equals_the_official_one(oracle):
 
 
 @pytest.mark.parametrize('case', range(2))
-def test_maps_equal_the_official_ones(oracle, case):
+def test_maps_equal_the_official_ones(oracle, case, tmp_path):
     rival_cases.assert_maps_equal_official(
-        'mamba2d_tiny', NANO, oracle['classification'], oracle['dense']['cases'][case]
+        'mamba2d_tiny', NANO, oracle['classification'], oracle['dense']['cases'][case], tmp_path
     )
 
 

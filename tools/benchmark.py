@@ -3,6 +3,7 @@
     python tools/benchmark.py                      # five tiny classifiers, 224 to 2048 pixels
     python tools/benchmark.py mila_tiny mambaout_tiny --sizes 224 --batch 1 32 --rounds 50
     python tools/benchmark.py configs/detection/mask-rcnn_*-t_fpn_1x_coco.py --sizes 800x1280
+    python tools/benchmark.py --scans 1024 4096    # the selective scan beside Mamba's loop
 
 A name is a classifier of timm (with --dense the source of its feature maps; mila_tiny@official is
 MILA in the official code's order of operations); a path is a config,
@@ -25,7 +26,8 @@ import torch
 from classification.benchmark import report
 from classification.benchmark.exported import EXPORTED_MODES
 from classification.benchmark.goals import goal_cases
-from classification.benchmark.measure import DTYPES, MODES, PEAK_SIDE, Case, run_benchmark
+from classification.benchmark.measure import DTYPES, MODES, PEAK_SIDE, Case, machine, run_benchmark
+from classification.benchmark.scans import run_scans, table
 from classification.benchmark.sizes import image_size
 from classification.engine.cli import errors_in_one_sentence
 from classification.engine.errors import UsageError
@@ -67,14 +69,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='the cases of docs/performance.md, instead of names, sizes and settings',
     )
+    parser.add_argument(
+        '--scans',
+        nargs='+',
+        type=int,
+        metavar='N',
+        help='time the selective scan of N tokens beside its loop, instead of models',
+    )
     parser.add_argument('--rounds', type=int, default=5, help='timed calls of each case')
     parser.add_argument(
         '--device', choices=PEAK_SIDE, default='cuda' if torch.cuda.is_available() else 'cpu'
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR')
     args = parser.parse_args(argv)
-    if args.rounds < 1 or min(args.batch) < 1:
-        parser.error('--rounds and --batch are 1 or more')
+    if args.rounds < 1 or min(args.batch) < 1 or min(args.scans or [1]) < 1:
+        parser.error('--rounds, --batch and --scans are 1 or more')
     return args
 
 
@@ -84,6 +93,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         file = args.out / 'benchmark.json'
         if file.exists():
             raise UsageError(f'{file} exists: give another folder with --out.')
+        if args.scans:
+            return _scans(args, file)
         settings = itertools.product(
             args.models or TINY, args.sizes, args.batch, args.precision, args.mode, args.run
         )
@@ -104,6 +115,17 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         report.scaling_figure(args.out / 'scaling.png', result)
         report.accuracy_figure(args.out / 'accuracy.png', result)
         print(f'Written: {args.out}/benchmark.json, benchmark.md and the figures.')
+    return result
+
+
+def _scans(args: argparse.Namespace, file: Path) -> dict[str, Any]:
+    rows = run_scans(args.scans, args.device, args.rounds)
+    result = dict(machine=machine(torch.device(args.device)), scans=rows)
+    args.out.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=2) + '\n')
+    tables = table(rows)
+    (args.out / 'benchmark.md').write_text(tables)
+    print(tables)
     return result
 
 

@@ -3,6 +3,7 @@
 from .dense import DenseModel
 from .linear_swin import LinearSwinBackbone
 from .mila import MILABackbone
+from .plainmamba import PlainMambaAdapterBackbone
 from .timm_model import TimmBackbone, TimmModel
 from .vmamba import VMambaBackbone
 
@@ -10,6 +11,7 @@ __all__ = [
     'DenseModel',
     'LinearSwinBackbone',
     'MILABackbone',
+    'PlainMambaAdapterBackbone',
     'TimmBackbone',
     'TimmModel',
     'VMambaBackbone',

@@ -119,7 +119,7 @@ class StagedModel(nn.Module):
         self.head_drop = nn.Dropout(drop_rate)
         self.top.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
         self.apply(_init_weights)
-        self.register_load_state_dict_pre_hook(_rename_keys)
+        self.register_load_state_dict_pre_hook(rename_keys)
 
     @property
     def top(self) -> Top:
@@ -262,11 +262,11 @@ def default_cfg(**kwargs: Any) -> dict[str, Any]:
     )
 
 
-def create(cls: type[StagedModel], name: str, pretrained: bool, **kwargs: Any) -> nn.Module:
-    """The StagedModel `cls` as timm creates its models: under a name, or features_only.
+def create(cls: type[nn.Module], name: str, pretrained: bool, **kwargs: Any) -> nn.Module:
+    """A model of this package as timm creates its models: under a name, or features_only.
 
     Args:
-        cls: the class.
+        cls: StagedModel, or another with its `rename_released_keys_`.
         name: of the model, and of its released weights.
         pretrained: load these; they are fetched where `pretrained_cfg_overlay` names no others.
         kwargs: of the model, and those of timm's `build_model_with_cfg`.
@@ -286,15 +286,13 @@ def create(cls: type[StagedModel], name: str, pretrained: bool, **kwargs: Any) -
     )
 
 
-def _as_own(state_dict: dict[str, Tensor], model: StagedModel) -> dict[str, Tensor]:
+def _as_own(state_dict: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """A file's entries under the model's own names, before timm looks for the head among them."""
-    _rename_keys(model, state_dict, '')
+    rename_keys(model, state_dict, '')
     return state_dict
 
 
-def _rename_keys(
-    module: StagedModel, state_dict: dict[str, Tensor], prefix: str, *args: Any
-) -> None:
+def rename_keys(module: Any, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
     """Let `load_state_dict` take released files and those of this project's trainings."""
     around = 'backbone.'
     if not prefix and all(name.startswith(around) for name in state_dict):

@@ -132,11 +132,9 @@ class SelectiveScan2d(nn.Module):
         x = torch.stack([to_sequence(x, order) for order in ORDERS], dim=1)
         r, B, C = params.split((self.rank, 1, 1), dim=-1)  # (B, orders, N, rank or 1)
         delta = self.dt_projs(r)
-        with torch.autocast(x.device.type, enabled=False):
-            tensors = (x, delta, B, C, self.dt_projs_bias)
-            x, delta, B, C, bias = (t.to(self._wide(x)) for t in tensors)
-            A, D = self._rates_and_shortcuts(x.dtype)
-            ys = selective_scan(x, delta + bias[:, None], A, B, C, D).unbind(1)
+        A, D = self._rates_and_shortcuts(self._wide(x))
+        bias = self.dt_projs_bias
+        ys = selective_scan(x, delta, A[..., None], B, C, D, bias).unbind(1)
         y: Any = sum(to_image(*p, height, width) for p in zip(ys, ORDERS, strict=True))
         return y
 

@@ -1,24 +1,32 @@
-"""Rivals of MILA, written anew as plain torch modules; importing this registers them with timm."""
+"""The backbones that MILA is compared with and timm lacks, as plain torch modules.
 
-from .cswin import CSWIN_ARCHS, CSWin
-from .hvittt import HVITTT_ARCHS, HViTTT
-from .nat import DINAT_ARCHS, NAT, NAT_ARCHS
-from .ravlt import RAVLT, RAVLT_ARCHS
-from .sgformer import SGFORMER_ARCHS, SGFormer
-from .transnext import TRANSNEXT_ARCHS, TransNeXt
+Importing this registers them with timm.
+"""
+
+from . import (
+    cswin,
+    efficientvmamba,
+    hvittt,
+    localmamba,
+    mamba2d,
+    nat,
+    plainmamba,
+    ravlt,
+    sgformer,
+    transnext,
+    vim,
+)
 
 __all__ = [
-    'CSWIN_ARCHS',
-    'CSWin',
-    'DINAT_ARCHS',
-    'HVITTT_ARCHS',
-    'HViTTT',
-    'NAT',
-    'NAT_ARCHS',
-    'RAVLT',
-    'RAVLT_ARCHS',
-    'SGFORMER_ARCHS',
-    'SGFormer',
-    'TRANSNEXT_ARCHS',
-    'TransNeXt',
+    'cswin',
+    'efficientvmamba',
+    'hvittt',
+    'localmamba',
+    'mamba2d',
+    'nat',
+    'plainmamba',
+    'ravlt',
+    'sgformer',
+    'transnext',
+    'vim',
 ]

@@ -111,3 +111,11 @@ def test_wrong_sizes(benchmark, capsys, size):
     with pytest.raises(SystemExit):
         benchmark('test_vit', '--sizes', size)
     assert 'is no size such as' in capsys.readouterr().err
+
+
+def test_scans(benchmark, capsys):
+    result = benchmark('--scans', 8, 16, '--rounds', 1)
+    assert [row['tokens'] for row in result['scans']] == [8, 8, 16, 16]
+    assert json.loads((benchmark.out / 'benchmark.json').read_text()) == result
+    table = (benchmark.out / 'benchmark.md').read_text()
+    assert len(table.splitlines()) == 2 + 4 and table in capsys.readouterr().out

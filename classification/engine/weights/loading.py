@@ -79,7 +79,7 @@ def fit_weights(
             for single is right, integers are not).
     """
     own = model.state_dict()
-    found, outside = _fit_names(weights.state_dict, model, own)
+    found, outside = _fit_names(weights.state_dict, model, tuple(unexpected))
 
     absent = [name for name in own if name not in found and not name.startswith(tuple(missing))]
     extra = [name for name in found if name not in own and not name.startswith(tuple(unexpected))]
@@ -162,26 +162,39 @@ def _top(name: str) -> str:
 
 
 def _fit_names(
-    state_dict: Mapping[str, Tensor], model: nn.Module, own: Mapping[str, Tensor]
+    state_dict: Mapping[str, Tensor], model: nn.Module, unexpected: tuple[str, ...]
 ) -> tuple[dict[str, Tensor], set[str]]:
-    """File names -> model names by the `backbone.` prefix that fits best.
+    """File names -> model names by the `backbone.` prefix that fits best, and the model's renaming.
+
+    That is where most of the model's names are found, and then fewest others.
 
     Returns:
         (renamed state dict, top-level names of the whole model around the backbone, left out).
     """
     prefix = 'backbone.'
-    bare = dict(state_dict)
     inner = {n[len(prefix) :]: v for n, v in state_dict.items() if n.startswith(prefix)}
     outer = {prefix + n: v for n, v in state_dict.items()}
-    for names in (bare, inner, outer):
-        for place, module in model.named_modules():
-            if hasattr(module, 'rename_released_keys_'):
-                module.rename_released_keys_(names, f'{place}.' if place else '')
-    best = max((bare, inner, outer), key=lambda names: len(own.keys() & names.keys()))
-    outside = set()
-    if best is inner:
-        outside = {_top(n) for n in state_dict if not n.startswith(prefix)}
+    ways = [_as_own(model, dict(names)) for names in (state_dict, inner, outer)]
+    own = model.state_dict().keys()
+
+    def fit(found: dict[str, Tensor]) -> tuple[int, int]:
+        matches = len(own & found.keys())
+        others = [n for n in found.keys() - own if not n.startswith(unexpected)]
+        return matches, -len(others) if matches else 0
+
+    best = max(ways, key=fit)
+    outside = (
+        {_top(n) for n in state_dict if not n.startswith(prefix)} if best is ways[1] else set()
+    )
     return best, outside
+
+
+def _as_own(model: nn.Module, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The entries, renamed in place by each of the model's modules that knows released files."""
+    for name, module in model.named_modules():
+        if hasattr(module, 'rename_released_keys_'):
+            module.rename_released_keys_(state_dict, f'{name}.' if name else '')
+    return state_dict
 
 
 def pretrained_source(init_cfg: Any) -> tuple[str, str | None] | None:

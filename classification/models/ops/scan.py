@@ -21,6 +21,7 @@ from .graph_scan import recurrence_in_graph
 # Tokens per block. Longer blocks need more sequential steps, shorter ones more levels of blocks:
 # every level takes two walks of this many steps.
 BLOCK = 32
+WIDE = 2**12  # numbers in a token of all sequences from which blocks gain nothing on a CPU
 
 
 def linear_recurrence(a: Tensor, b: Tensor, dim: int = -1, initial: Tensor | None = None) -> Tensor:
@@ -71,7 +72,7 @@ def naive_linear_recurrence(
 @torch.library.custom_op('mila::linear_recurrence', mutates_args=())
 def _recurrence(a: Tensor, b: Tensor, initial: Tensor, reverse: bool) -> Tensor:
     """h_i = a_i h_{i-1} + b_i, or in reverse a_i h_{i+1} + b_i: (m, n, inner) from (m, inner)."""
-    return _walk(a, b, initial, -1 if reverse else 1)
+    return walk(a, b, initial, -1 if reverse else 1)
 
 
 @_recurrence.register_fake
@@ -109,11 +110,23 @@ def _flops(a_shape: Sequence[int], b_shape: Sequence[int], *args: Any, **kwargs:
     return 2 * 8 * math.prod(b_shape)
 
 
-def _walk(a: Tensor, b: Tensor, h: Tensor, step: int) -> Tensor:
-    """h_i = a_i h_{i-step} + b_i for (m, n, inner), step 1 or -1, from a first h (m, inner)."""
+def walk(a: Tensor, b: Tensor, h: Tensor, step: int = 1, out: Tensor | None = None) -> Tensor:
+    """h_i = a_i h_{i-step} + b_i, element by element, without gradients.
+
+    Args:
+        a, b: (m, n, inner), i = 1 ... n.
+        h: (m, inner), the state before the first token, with step -1 after the last.
+        step: 1 or -1.
+        out: memory for the result, which may be b.
+
+    Returns:
+        h_1 ... h_n, as b.
+    """
+    if out is None:
+        out = torch.empty_like(b, memory_format=torch.contiguous_format)
     length = b.shape[1]
-    out = torch.empty_like(b, memory_format=torch.contiguous_format)
-    blocks = length // BLOCK if length > BLOCK else 0
+    in_blocks = length > BLOCK and not (b.device.type == 'cpu' and h.numel() >= WIDE)
+    blocks = length // BLOCK if in_blocks else 0
     order = range(length)[::step]
     body, rest = order[: blocks * BLOCK], order[blocks * BLOCK :]
     if blocks:
@@ -121,8 +134,10 @@ def _walk(a: Tensor, b: Tensor, h: Tensor, step: int) -> Tensor:
         parts = (x[:, inside].unflatten(1, (blocks, BLOCK)) for x in (a, b, out))
         _walk_blocks(*parts, h=h, step=step)
         h = out[:, body[-1]]
+    decays, inputs = a.unbind(1), b.unbind(1)
+    states = inputs if out is b else out.unbind(1)
     for i in rest:
-        h = torch.addcmul(b[:, i], a[:, i], h, out=out[:, i])
+        h = torch.addcmul(inputs[i], decays[i], h, out=states[i])
     return out
 
 
@@ -133,7 +148,7 @@ def _walk_blocks(a: Tensor, b: Tensor, out: Tensor, *, h: Tensor, step: int) -> 
     for i in order:
         decay *= a[:, :, i]
         end = torch.addcmul(b[:, :, i], a[:, :, i], end)
-    ends = _walk(decay, end, h, step)
+    ends = walk(decay, end, h, step)
     h = torch.cat((h[:, None], ends[:, :-1]) if step == 1 else (ends[:, 1:], h[:, None]), dim=1)
     for i in order:
         h = torch.addcmul(b[:, :, i], a[:, :, i], h, out=out[:, :, i])

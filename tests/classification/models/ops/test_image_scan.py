@@ -24,7 +24,7 @@ def naive_image_scan(x, params, weight, bias, A, D):
     r, B, C = params.split((params.shape[-1] - 2, 1, 1), dim=-1)
     xs = torch.stack([to_sequence(x, order) for order in ORDERS], dim=1)
     delta = r @ weight.transpose(1, 2) + bias[:, None]
-    ways = naive_selective_scan(xs, delta, A, B, C, D).unbind(1)
+    ways = naive_selective_scan(xs, delta, A[..., None], B, C, D).unbind(1)
     return sum(to_image(*p, height, width) for p in zip(ways, ORDERS, strict=True))
 
 

@@ -7,9 +7,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from classification.models.ops.scan import (
     BLOCK,
-    _walk,
     linear_recurrence,
     naive_linear_recurrence,
+    walk,
 )
 
 
@@ -121,7 +121,7 @@ def test_calls_hardly_grow_with_the_tokens():
     calls = []
     for tokens in (BLOCK**2, BLOCK**3):
         with CountCalls() as count:
-            _walk(*torch.rand(2, 1, tokens, 1), torch.rand(1, 1), 1)
+            walk(*torch.rand(2, 1, tokens, 1), torch.rand(1, 1), 1)
         calls.append(count.calls)
     assert calls[1] < 2 * calls[0] < 2000
 

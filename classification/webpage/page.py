@@ -249,8 +249,8 @@ def _build(answers: _Answers, places: int) -> gr.Blocks:
             answers.sessions.forget(str(r.session_hash))
 
         everything = [*viewers, threshold, classes]
-        quiet = dict(api_visibility='private', show_progress='hidden')
-        busy = dict(
+        quiet: Any = dict(api_visibility='private', show_progress='hidden')
+        busy: Any = dict(
             api_visibility='private',
             show_progress='minimal',
             show_progress_on=viewers,

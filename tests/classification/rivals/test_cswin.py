@@ -2,7 +2,7 @@
 
 import pytest
 
-from classification.rivals import CSWIN_ARCHS
+from classification.rivals.cswin import CSWIN_ARCHS
 from tests import rival_cases
 
 PARAMETERS = {'tiny': 22.321, 'small': 34.643, 'base': 77.382}  # millions

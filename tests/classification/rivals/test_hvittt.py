@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from classification.rivals import HVITTT_ARCHS
+from classification.rivals.hvittt import HVITTT_ARCHS
 from classification.rivals.hvittt import SCALE, train_depthwise, train_gated
 from tests import rival_cases
 

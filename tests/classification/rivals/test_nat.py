@@ -2,7 +2,7 @@
 
 import pytest
 
-from classification.rivals import NAT_ARCHS
+from classification.rivals.nat import NAT_ARCHS
 from tests import rival_cases
 
 PARAMETERS = {'mini': 19.984, 'tiny': 27.902, 'small': 50.743, 'base': 89.770}  # millions

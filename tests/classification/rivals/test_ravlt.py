@@ -2,7 +2,7 @@
 
 import pytest
 
-from classification.rivals import RAVLT_ARCHS
+from classification.rivals.ravlt import RAVLT_ARCHS
 from tests import rival_cases
 
 PARAMETERS = {'tiny': 14.898, 'small': 25.591, 'base': 48.241, 'large': 95.242}  # millions

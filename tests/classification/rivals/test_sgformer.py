@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from classification.rivals import SGFORMER_ARCHS
+from classification.rivals.sgformer import SGFORMER_ARCHS
 from tests import rival_cases
 from tests.helpers import relative_error
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from classification.rivals import TRANSNEXT_ARCHS
+from classification.rivals.transnext import TRANSNEXT_ARCHS
 from tests import rival_cases
 
 PARAMETERS = {'micro': 12.809, 'tiny': 28.259, 'small': 49.742, 'base': 89.721}  # millions

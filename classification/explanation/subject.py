@@ -1,5 +1,6 @@
 """A model to be explained, and what it sees of a picture."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,45 +42,33 @@ class Seen:
     pixels: np.ndarray
 
 
+@dataclass
 class Subject:
-    """The model of a config.
-
-    Args:
-        cfg: as `load_config` gives it.
-        checkpoint: path of its weights, or None: they stay random, of seed 0.
-        title: what pictures call it.
-        device: such as 'cpu'.
+    """A model that is explained.
 
     Attributes:
+        model: in evaluation mode.
+        task: what it does.
         names: of the classes, None where the weights are random.
+        title: what pictures call it.
+        transform, collate: the pipeline of testing without the truth, and what makes its batches.
     """
 
-    def __init__(self, cfg: Config, checkpoint: Path | None, title: str, device: str) -> None:
-        init_default_scope(cfg.get('default_scope', 'mmengine'))
-        self.task: Task = task_of(cfg)
-        torch.manual_seed(0)
-        model = revert_sync_batchnorm(MODELS.build(_without_weights(cfg.model)))
-        self.names = None
-        if checkpoint is not None:
-            weights = read_weights(checkpoint)
-            load_weights(model, weights)
-            self.names = find_classes(cfg, weights)[0]
-        self.title = f'{title}, {checkpoint.name if checkpoint else "random weights"}'
-        self.model: nn.Module = model.to(device).eval()
-        test = cfg.test_dataloader
-        steps = leaf_datasets(test.dataset)[0]['pipeline']
-        self._transform = Compose([step for step in steps if 'Annotations' not in step['type']])
-        collate = test.get('collate_fn')
-        self._collate = FUNCTIONS.get(collate['type']) if collate else pseudo_collate
+    model: nn.Module
+    task: Task
+    names: Sequence[str] | None
+    title: str
+    transform: Compose
+    collate: Callable[[list[Any]], Any]
 
     def see(self, picture: np.ndarray) -> Seen:
         """A picture (H, W, 3) uint8, RGB, after the pipeline of testing."""
-        data = self._collate([self._transform(dict(img_path='', picture=picture))])
+        data = self.collate([self.transform(dict(img_path='', picture=picture))])
         preprocessor: Any = self.model.data_preprocessor
         data = preprocessor(data, False)
         inputs = data['inputs']
         samples = data.get('data_samples')
-        pixels = pixels_of(inputs, preprocessor, self._transform.transforms)[0]
+        pixels = pixels_of(inputs, preprocessor, self.transform.transforms)[0]
         return Seen(inputs, samples and samples[0], pixels)
 
     def follow(self, picture: np.ndarray, point: tuple[int, int]) -> tuple[int, int]:
@@ -110,6 +99,39 @@ class Subject:
         return round(float((columns * share).sum())), round(float((rows * share).sum()))
 
 
+def read_subject(cfg: Config, checkpoint: Path | None, title: str, device: str) -> Subject:
+    """The model of a config.
+
+    Args:
+        cfg: as `load_config` gives it.
+        checkpoint: path of its weights, or None: they stay random, of seed 0.
+        title: what pictures call it, beside the checkpoint.
+        device: such as 'cpu'.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit the model.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    torch.manual_seed(0)
+    model = revert_sync_batchnorm(MODELS.build(_without_weights(cfg.model)))
+    names = None
+    if checkpoint is not None:
+        weights = read_weights(checkpoint)
+        load_weights(model, weights)
+        names = find_classes(cfg, weights)[0]
+    test = cfg.test_dataloader
+    steps = leaf_datasets(test.dataset)[0]['pipeline']
+    collate = test.get('collate_fn')
+    return Subject(
+        model.to(device).eval(),
+        task_of(cfg),
+        names,
+        f'{title}, {checkpoint.name if checkpoint else "random weights"}',
+        Compose([step for step in steps if 'Annotations' not in step['type']]),
+        FUNCTIONS.get(collate['type']) if collate else pseudo_collate,
+    )
+
+
 def open_subject(name: str, device: str = 'cpu', size: int = 224) -> Subject:
     """The model that a command names.
 
@@ -126,12 +148,12 @@ def open_subject(name: str, device: str = 'cpu', size: int = 224) -> Subject:
     name, _, file = name.partition('=')
     checkpoint = Path(file) if file else None
     if name.endswith('.py'):
-        return Subject(load_config(name), checkpoint, Path(name).stem, device)
+        return read_subject(load_config(name), checkpoint, Path(name).stem, device)
     if Path(name).exists():
         config, checkpoint = find_trained(name)
-        return Subject(load_config(config), checkpoint, checkpoint.parent.name, device)
+        return read_subject(load_config(config), checkpoint, checkpoint.parent.name, device)
     try:
-        return Subject(_timm_config(name, size), checkpoint, name, device)
+        return read_subject(_timm_config(name, size), checkpoint, name, device)
     except ValueError as error:
         raise UsageError(f'{name} is neither a file, nor a folder, nor a model: {error}') from None
 

@@ -42,7 +42,7 @@ class Service:
         task: name of it.
         classes: their names.
         parameters: of the model; None where that is not known.
-        backbone: name of its class; None where that is not known.
+        backbone: what it is, such as 'MILA'; None where that is not known.
         served: how many images have been predicted.
         taken: how many requests are being read, wait, or are being answered.
 
@@ -67,7 +67,9 @@ class Service:
         model = getattr(predictor, 'model', None)
         parameters, backbone = getattr(model, 'parameters', None), getattr(model, 'backbone', None)
         self.parameters = sum(p.numel() for p in parameters()) if parameters else None
-        self.backbone = type(backbone).__name__ if backbone is not None else None
+        backbone = getattr(backbone, 'backbone', backbone)  # timm's, in a TimmBackbone
+        name = type(backbone).__name__.removesuffix('Backbone')
+        self.backbone = name if backbone is not None else None
         self._worker = Worker(self._work)
 
     @property

@@ -11,15 +11,6 @@ from ..explanation.explaining import show_attention
 from ..explanation.subject import Subject
 
 
-class _Served(Subject):
-    """A model that is in memory already."""
-
-    def __init__(self, predictor: Predictor, title: str) -> None:
-        self.task, self.model, self.names = predictor.task, predictor.model, predictor.classes
-        self.title = title
-        self._transform, self._collate = predictor.transform, predictor.collate
-
-
 def explain(
     predictor: Any, picture: np.ndarray, place: tuple[float, float], title: str
 ) -> Image.Image:
@@ -39,4 +30,12 @@ def explain(
         raise UsageError('An exported model tells nothing of its attention: take the checkpoint.')
     height, width = picture.shape[:2]
     point = int(place[0] * width), int(place[1] * height)
-    return show_attention(_Served(predictor, title), picture, point)
+    subject = Subject(
+        predictor.model,
+        predictor.task,
+        predictor.classes,
+        title,
+        predictor.transform,
+        predictor.collate,
+    )
+    return show_attention(subject, picture, point)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from classification.engine.configs.loading import load_config
 from classification.engine.errors import UsageError
-from classification.explanation.subject import Subject, open_subject
+from classification.explanation.subject import open_subject, read_subject
 from tests.helpers import FIXTURES
 
 
@@ -18,7 +18,7 @@ def subject(task):
 
 
 def build(task):
-    return Subject(load_config(FIXTURES / f'{task}.py'), None, task, 'cpu')
+    return read_subject(load_config(FIXTURES / f'{task}.py'), None, task, 'cpu')
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from classification.engine.errors import UsageError
 from classification.explanation.explaining import show_attention
-from classification.explanation.subject import Subject
+from classification.explanation.subject import read_subject
 from classification.webpage.explaining import explain
 from tests.webpage import random_predictor
 
@@ -15,7 +15,7 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 @pytest.mark.parametrize('task', ['classification', 'detection', 'segmentation'])
 def test_a_point_is_explained(task, config, tmp_path):
     predictor = random_predictor(config(task), tmp_path)
-    subject = Subject(config(task), tmp_path / 'random.pth', 'x', 'cpu')
+    subject = read_subject(config(task), tmp_path / 'random.pth', 'x', 'cpu')
     subject.title = 'mine'
     expected = show_attention(subject, PICTURE, (48, 16))
     drawn = explain(predictor, PICTURE, (0.76, 0.25), 'mine')

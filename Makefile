@@ -28,7 +28,9 @@ test: lint ## check the code and run the tests
 	.venv/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: setup ## run the slow tests: whole trainings
-	.venv/bin/python -m pytest -m slow -x -n auto --maxprocesses 4 --dist loadfile
+# One process for each file: after exporters have run in a process, it can crash at a later signal.
+	.venv/bin/python -m pytest -m slow --collect-only -q | grep :: | cut -d: -f1 | sort -u | \
+	    xargs -n 1 -P 2 .venv/bin/python -m pytest -m slow -q
 
 test-pythons: ## set up and try every other Python that is found, each in an environment of its own
 	@bash tools/test_pythons.sh

@@ -18,7 +18,8 @@ from ..models.ops.layout import conv_nhwc
 from ..models.ops.rotary import rotary_table, rotate
 from ..models.ops.scan import init_delta, inverse_softplus
 from ..models.ops.wavefront import wavefront_scan
-from ..models.staged import Stage, StagedModel, create, default_cfg, drop_path_rates
+from ..models.staged import StagedModel, create, default_cfg, drop_path_rates
+from .normed_stage import NormedStage
 from .renaming import rename_
 
 STATES = 16  # per channel
@@ -163,18 +164,6 @@ class Block(nn.Module):
         return self.res_scale2(x) + self.drop_path(self.MLP(self.norm2(x)))
 
 
-class NormedStage(Stage):
-    """A stage whose map is normalised, for the next stage too."""
-
-    def __init__(self, blocks: Sequence[nn.Module], downsample: nn.Module, dim: int) -> None:
-        super().__init__(blocks, downsample)
-        self.norm = nn.LayerNorm(dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See Stage."""
-        return self.norm(super().forward(x))
-
-
 class Downsample(nn.Module):
     """A strided convolution of an image or of features (B, H, W, C), to features."""
 
@@ -258,7 +247,7 @@ class Mamba2D(StagedModel):
             ]
             last = i == len(embed_dims) - 1
             down = nn.Identity() if last else Downsample(dim, embed_dims[i + 1], 3, 2, 1)
-            stages.append(NormedStage(blocks, down, dim))
+            stages.append(NormedStage(blocks, down, dim, eps=1e-5))
         stem = Stem(in_chans, embed_dims[0])
         super().__init__(stem, stages, embed_dims, 4, in_chans, num_classes, global_pool, drop_rate)
         self.norm = nn.Identity()  # the last stage has one

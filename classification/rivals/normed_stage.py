@@ -13,11 +13,14 @@ class NormedStage(Stage):
     Args:
         blocks, downsample: as for Stage.
         dim: channels.
+        eps: of the norm.
     """
 
-    def __init__(self, blocks: Sequence[nn.Module], downsample: nn.Module, dim: int) -> None:
+    def __init__(
+        self, blocks: Sequence[nn.Module], downsample: nn.Module, dim: int, eps: float = 1e-6
+    ) -> None:
         super().__init__(blocks, downsample)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.norm = nn.LayerNorm(dim, eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to the same."""

@@ -8,7 +8,7 @@ from typing import cast
 
 from ..engine.files.project import PROJECT
 from ..visualization.tables import markdown
-from .metafiles import TOP1, Model, Result
+from .metafiles import TOP1, Model, Release, Result
 
 # Beginning of a config's name -> the head, and what it finds.
 HEADS = {
@@ -58,8 +58,12 @@ def _entry(model: Model, folder: Path) -> Sequence[str]:
         f'{_count(model.flops, "G" if model.flops >= 1e9 else "M", 2)} ({_shape(model)})',
         published,
         measured,
-        f'[{model.release.name}]({model.release.url})' if model.release else '',
+        _weights(model.release) if model.release else '',
     )
+
+
+def _weights(release: Release) -> str:
+    return f'[{release.name}]({release.url})' if release.url else f'{release.name} (no address)'
 
 
 def _metrics(result: Result) -> str:

@@ -15,5 +15,6 @@ model = dict(
     backbone=dict(_base_.backbone, drop_path_rate=0.7, bias_size=800),
     neck=dict(in_channels=_base_.widths),
 )
-# The model names what does not decay besides norms: its learned queries, temperatures and positions.
+# The model names what does not decay besides norms:
+# its learned queries, temperatures and positions.
 optim_wrapper = dict(constructor='TimmParamGroups')

@@ -16,5 +16,6 @@ model = dict(
     decode_head=dict(in_channels=_base_.widths),
     auxiliary_head=dict(in_channels=_base_.widths[2]),
 )
-# The model names what does not decay besides norms: its learned queries, temperatures and positions.
+# The model names what does not decay besides norms:
+# its learned queries, temperatures and positions.
 optim_wrapper = dict(constructor='TimmParamGroups', optimizer=dict(weight_decay=0.05))

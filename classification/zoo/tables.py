@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from ..engine.files.project import PROJECT
 from ..visualization.tables import markdown
+from . import systems
 from .metafiles import TOP1, Model, Release, Result
 
 # Beginning of a config's name -> the head, and what it finds.
@@ -198,6 +200,14 @@ TABLES: dict[str, Callable[[list[Model], Path], str]] = {
         'mIoU',
         'mIoU (ms+flip)',
     ),
+    **{
+        name: partial(systems.of_scale, low=low, high=high)
+        for name, (low, high) in systems.SCALES.items()
+    },
+    'systems that are not here': systems.not_here,
+    'needs of systems': systems.needs,
+    'recipes of systems': systems.recipes,
+    'counts that differ': systems.notes,
 }
 
 

@@ -1,6 +1,7 @@
 """UperNet with EfficientVMamba-S on ADE20K, 160,000 iterations with 512x512 crops.
 
-bash tools/dist_train.sh configs/segmentation/upernet_efficientvmamba-s_8xb2-160k_ade20k-512x512.py 8
+bash tools/dist_train.sh \
+    configs/segmentation/upernet_efficientvmamba-s_8xb2-160k_ade20k-512x512.py 8
 """
 
 _base_ = [

@@ -26,7 +26,7 @@ LAST = dict(
 # Configs of the systems of docs/systems.md that differ from those of MILA's by the backbone alone.
 RIVAL = re.compile(
     '_(ravlt|hvittt|transnext|cswin|nat|dinat|sgformer|vim|plainmamba|localvim|localvmamba'
-    '|efficientvmamba|mamba2d|pvtv2|focalnet|caformer)-'
+    '|efficientvmamba|mamba2d|pvtv2|focalnet|caformer)-|_(swin|convnext|vmamba)-[ts]_fpn_ms-crop-3x'
 )
 
 

@@ -20,7 +20,7 @@ PUBLISHED = {
     if model.config and model.published_counts and model.collection.name != 'Study'
     if not RIVAL.search(model.config)
 }
-# Of each family of MILA's other rivals the smallest classifier; their heads are those of the others.
+# Of each family of MILA's other rivals the smallest classifier: their heads are those of others.
 CLASSIFIERS = {
     model.collection.name: model
     for model in sorted(zoo.models(), key=lambda model: -model.parameters)

@@ -199,11 +199,22 @@ NO_WEIGHT = (
     'A_log',
     'A_logs',
     'D',
+    'D_b',
     'Ds',
     'delta_bias',
     'dt_projs_bias',
+    'A_b_log',
+    'AT_log',
+    'AL_log',
     'ape',
+    'pos_embed',
+    'direction_Bs',
+    'rpb',
     'relative_position_bias_table',
+    'relative_pos_bias_local',
+    'query_embedding',
+    'temperature',
+    'cpb',  # and what it has in it
 )
 # Of Mask2Former's head; its authors exempt them.
 EMBEDDINGS = {'query_embed', 'query_feat', 'level_embed'}
@@ -218,11 +229,13 @@ def test_optimizer(cfg, model):
     }
     assert len(decay) == len(list(model.parameters()))
     for name, parameter in model.named_parameters():
-        last = name.split('.')[-1]
+        # Scans along several directions have a number behind the name.
+        last = 'cpb' if '.cpb.' in name else name.split('.')[-1].rstrip('_0123456789')
         if cfg.model.type == 'ImageClassifier':
             exempt = parameter.ndim <= 1 or last == 'bias' or last in NO_WEIGHT
         elif 'norm' in name or parameter.ndim > 1:
-            exempt = 'norm' in name or last in NO_WEIGHT or EMBEDDINGS & {*name.split('.')}
+            embedding = cfg.model.type == 'Mask2Former' and EMBEDDINGS & {*name.split('.')}
+            exempt = 'norm' in name or last in NO_WEIGHT or embedding
             exempt = exempt and cfg.model.type != 'DINO'  # its authors let everything decay
         else:
             continue

@@ -36,6 +36,7 @@ FILES = tuple(
 )
 TOP1 = 'Top 1 Accuracy'
 Entry = TypeVar('Entry')
+_SAFE = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)  # eight times as fast, where it was built
 
 
 class ZooError(ValueError):
@@ -238,7 +239,7 @@ def published_top1(zoo: list[Model]) -> dict[str, dict[str, float]]:
 def _entries(
     files: Sequence[Path], key: str, read: Callable[[dict[str, Any], dict[str, Collection]], Entry]
 ) -> list[Entry]:
-    metafiles = [yaml.safe_load(file.read_text()) for file in files]
+    metafiles = [yaml.load(file.read_text(), _SAFE) for file in files]
     families = {}
     for metafile in metafiles:
         for entry in metafile.get('Collections', []):

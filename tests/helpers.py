@@ -23,16 +23,24 @@ LAST = dict(
 )
 
 
+# Configs of the systems of docs/systems.md that differ from those of MILA's by the backbone alone.
+RIVAL = re.compile(
+    '_(ravlt|hvittt|transnext|cswin|nat|dinat|sgformer|vim|plainmamba|localvim|localvmamba'
+    '|efficientvmamba|mamba2d|pvtv2|focalnet|caformer)-|_(swin|convnext|vmamba)-[ts]_fpn_ms-crop-3x'
+)
+
+
 def committed_configs(*folders):
     """Paths of the configs in folders of configs/, as parameters of a test.
 
-    Those that differ from others by the backbone alone are slow ones.
+    Those that differ from others by the backbone alone are slow ones; RIVAL's are left out.
     """
     same = re.compile('-[sb]_|convnext|mambaout|vmamba|swin|study-(?!baseline)')
     return [
         pytest.param(path, id=path.stem, marks=pytest.mark.slow if same.search(path.name) else [])
         for folder in folders
         for path in sorted((ROOT / 'configs' / folder).glob('*.py'))
+        if not RIVAL.search(path.name)
     ]
 
 

@@ -81,7 +81,7 @@ def assert_maps_equal_official(name, arch, source, case, tmp_path, norms=None):
     assert relative_error(x.grad, case['grad_input']) <= 1e-5
 
 
-class _Shapes(TorchFunctionMode):
+class Shapes(TorchFunctionMode):
     """Tensors without values, whose initialisation is left out: it takes most of the time."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -100,7 +100,7 @@ def assert_is_the_released_one(name, parameters, file=True):
         parameters: of the official code, in millions.
         file: whether the names and shapes of a released file are known.
     """
-    with _Shapes():
+    with Shapes():
         model = timm.create_model(name)
     count = sum(p.numel() for p in model.parameters()) / 1e6
     assert count == pytest.approx(parameters, abs=6e-4)

@@ -15,6 +15,7 @@ from mmengine.registry import MODELS, DefaultScope
 from prettytable import PrettyTable
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..engine.errors import UsageError
@@ -77,11 +78,12 @@ def count(model: nn.Module, *inputs: Any, values: bool = False, **kwargs: Any) -
     """The FlopCounterMode of a model's call; it counts a multiply-add as two.
 
     Fake tensors have shapes and no values: a second or two for any image, and no memory. With
-    `values` the tensors are real, for models that need them.
+    `values` the tensors are real, for models that need them. Attention runs as the matrix products
+    that it is: the counter does not know PyTorch's fused operator for CPUs.
     """
     counter = FlopCounterMode(display=False)
     tensors = nullcontext() if values else FakeTensorMode(allow_non_fake_inputs=True)
-    with tensors, torch.no_grad(), counter:
+    with tensors, torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         model(*inputs, **kwargs)
     return counter
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, trunc_normal_
@@ -73,13 +74,16 @@ class PositionBias(nn.Module):
     def _distances(self, size: int, keys: int) -> tuple[Tensor, Tensor]:
         """The scaled distances along an axis, each once, and their index (size, keys)."""
         weight = self.fc1.weight
-        query = torch.arange(size, device=weight.device, dtype=torch.float32)
-        key = F.adaptive_avg_pool1d(query[None], keys)[0]
-        halves = (2 * (query[:, None] - key)).round()  # the middle of a bin is a half number
-        distances, index = halves.unique(return_inverse=True)
+        # The middle of a bin of adaptive pooling is a half number: doubled, all are integers, and
+        # known without reading a tensor.
+        bins = np.arange(keys)
+        middles = bins * size // keys - (-(bins + 1) * size // keys) - 1
+        halves, index = np.unique(2 * np.arange(size)[:, None] - middles, return_inverse=True)
+        distances = torch.from_numpy(halves).to(weight.device)
         distances = distances.to(torch.promote_types(weight.dtype, torch.float32)) / 2 / self.unit
         scaled = distances.sign() * (distances.abs() + 1).log2() / 3
-        return scaled.to(weight.dtype), index
+        where = torch.from_numpy(index.reshape(size, keys)).to(weight.device)
+        return scaled.to(weight.dtype), where
 
 
 def pooled(size: Size, pooling: int) -> Size:

@@ -30,7 +30,7 @@ def fetch(name: str, folder: Path, zoo: list[Model]) -> Fetched:
     """Download the weights that a zoo has under a name into a folder, unless they are there.
 
     Raises:
-        UsageError: no weights have that name.
+        UsageError: no weights have that name, or no address is known.
         CheckpointError: no answer, no checkpoint, or another digest than the published one.
     """
     known = released(zoo)
@@ -43,12 +43,18 @@ def fetch(name: str, folder: Path, zoo: list[Model]) -> Fetched:
     path = folder / release.checkpoint.name
     if path.exists():
         read_checkpoint(path, release.sha256)
-    download(
-        release.url,
-        path,
-        f'fetch it where there is one by `python tools/fetch.py {name}` and copy it to {path}',
-        check=lambda file: read_checkpoint(file, release.sha256),
-    )
+    elif release.url is None:
+        raise UsageError(
+            f'No address of the weights {name} is known: get them from their authors '
+            f'({known[name].collection.code}) and copy them to {path}.'
+        )
+    else:
+        download(
+            release.url,
+            path,
+            f'fetch it where there is one by `python tools/fetch.py {name}` and copy it to {path}',
+            check=lambda file: read_checkpoint(file, release.sha256),
+        )
     return Fetched(path, file_sha256(path), release.sha256 is not None)
 
 

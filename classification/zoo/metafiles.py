@@ -5,18 +5,24 @@ config is written down; pages, tables and tools read them from here. They are in
 model-index form, with these keys besides:
 
 - of a collection's `Paper`: `Authors` and `Venue`;
+- of a collection: `License` (of the official code), `Needs` (what that code needs besides PyTorch),
+  `Recipe` (what of its published trainings is not as MILA's), `Remark` (why something is not here);
 - of a model: `Size` (T, S, B, ...), `Timm` (name of the classifier that it is), `Published Counts`
-  (as printed in its paper: '24.4 M'), and of released weights `Checkpoint` (where configs look for
-  them) and `SHA256` (null: none is published);
+  (as printed in its paper: '24.4 M', and in `Note` why what is counted here is not that), and of
+  released weights `Checkpoint` (where configs look for them) and `SHA256` (null: none is
+  published), with `Weights: null` where no address of the file is known;
 - of a result: `Source` (the collection whose paper prints it: not measured here) or `Measured`
   (where and how it was measured here).
+
+What papers print of models that are not here stands under `Listed`, with the same keys as far as
+they apply.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -29,6 +35,8 @@ FILES = tuple(
     for folder in ('classification', 'detection', 'segmentation', 'study', 'quickstart')
 )
 TOP1 = 'Top 1 Accuracy'
+Entry = TypeVar('Entry')
+_SAFE = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)  # eight times as fast, where it was built
 
 
 class ZooError(ValueError):
@@ -37,13 +45,27 @@ class ZooError(ValueError):
 
 @dataclass(frozen=True)
 class Collection:
-    """A family of models: its name and, where it has one of its own, its paper."""
+    """A family of models: its name and, where it has one of its own, its paper.
+
+    Attributes:
+        name, title, url, authors, venue: of the family and its paper.
+        code: address of the official code.
+        license: of the official code.
+        needs: what the official code needs besides PyTorch and OpenMMLab.
+        recipe: what of its published trainings is not as MILA's.
+        remark: why something of it is not here.
+    """
 
     name: str
     title: str | None = None
     url: str | None = None
     authors: str | None = None
     venue: str | None = None
+    code: str | None = None
+    license: str | None = None
+    needs: str | None = None
+    recipe: str | None = None
+    remark: str | None = None
 
     @property
     def citation(self) -> str:
@@ -82,6 +104,7 @@ class Counts:
     parameters: str | None
     flops: str | None
     throughput: str | None  # on the GPU of the paper
+    note: str | None = None  # why what is counted here is not that
 
     @staticmethod
     def number(text: str) -> float:
@@ -95,12 +118,12 @@ class Release:
     """A file of released weights.
 
     Attributes:
-        url: where its authors put it.
+        url: where its authors put it, or None where that is not known.
         checkpoint: where the configs look for it, relative to the repository.
         sha256: digest of the file, or None where its authors publish none.
     """
 
-    url: str
+    url: str | None
     checkpoint: Path
     sha256: str | None
 
@@ -111,38 +134,24 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Model:
-    """An entry of the zoo: a config, a released file, or a classifier with published figures.
+class Listed:
+    """A model as papers print it.
 
     Attributes:
         name: unique; that of the config's file where it has one.
         collection: the family that it belongs to.
         size: T, S, B, ..., or None where the family has no sizes.
-        config: path of the config relative to the repository, or None.
-        timm: name of the classifier that `timm.create_model` builds, or None.
         training_data: the data set that it is trained on.
-        training_resources: GPUs (or CPU cores) and images per step of a config, or None.
-        parameters: counted by tools/complexity.py.
-        flops: counted by tools/complexity.py, a multiply-add as one, for `shape`.
-        shape: (height, width) in pixels.
         published_counts: what its paper prints, or None.
         results: published and measured ones.
-        release: its released weights, or None.
     """
 
     name: str
     collection: Collection
     size: str | None
-    config: str | None
-    timm: str | None
     training_data: str
-    training_resources: str | None
-    parameters: int
-    flops: int
-    shape: tuple[int, int]
     published_counts: Counts | None
     results: tuple[Result, ...]
-    release: Release | None
 
     @property
     def label(self) -> str:
@@ -171,26 +180,45 @@ class Model:
         return None
 
 
+@dataclass(frozen=True)
+class Model(Listed):
+    """An entry of the zoo: a config, a released file, or a classifier with published figures.
+
+    Attributes:
+        config: path of the config relative to the repository, or None.
+        timm: name of the classifier that `timm.create_model` builds, or None.
+        training_resources: GPUs (or CPU cores) and images per step of a config, or None.
+        parameters: counted by tools/complexity.py.
+        flops: counted by tools/complexity.py, a multiply-add as one, for `shape`.
+        shape: (height, width) in pixels.
+        release: its released weights, or None.
+    """
+
+    config: str | None
+    timm: str | None
+    training_resources: str | None
+    parameters: int
+    flops: int
+    shape: tuple[int, int]
+    release: Release | None
+
+
 def models(files: Sequence[Path] = FILES) -> list[Model]:
     """The entries of metafiles, in their order.
 
     Raises:
         ZooError: a metafile without the expected form.
     """
-    metafiles = [_read(file) for file in files]
-    families = {}
-    for metafile in metafiles:
-        for entry in metafile.get('Collections', []):
-            families[entry['Name']] = _collection(entry)
-    found = []
-    for file, metafile in zip(files, metafiles, strict=True):
-        for entry in metafile['Models']:
-            try:
-                found.append(_model(dict(entry), families))
-            except KeyError as error:
-                name = entry.get('Name', 'an entry without Name')
-                raise ZooError(f'{file}: {name}: {error.args[0]} is missing or unknown.') from error
-    return found
+    return _entries(files, 'Models', _model)
+
+
+def listed(files: Sequence[Path] = FILES) -> list[Listed]:
+    """What papers print of models that are not here, in the order of the metafiles.
+
+    Raises:
+        ZooError: a metafile without the expected form.
+    """
+    return _entries(files, 'Listed', _listed)
 
 
 def released(zoo: list[Model]) -> dict[str, Model]:
@@ -208,15 +236,48 @@ def published_top1(zoo: list[Model]) -> dict[str, dict[str, float]]:
     return figures
 
 
-def _read(file: Path) -> dict[str, Any]:
-    return yaml.safe_load(file.read_text())
+def _entries(
+    files: Sequence[Path], key: str, read: Callable[[dict[str, Any], dict[str, Collection]], Entry]
+) -> list[Entry]:
+    metafiles = [yaml.load(file.read_text(), _SAFE) for file in files]
+    families = {}
+    for metafile in metafiles:
+        for entry in metafile.get('Collections', []):
+            families[entry['Name']] = _collection(entry)
+    found = []
+    for file, metafile in zip(files, metafiles, strict=True):
+        for entry in metafile.get(key, []):
+            try:
+                found.append(read(dict(entry), families))
+            except KeyError as error:
+                name = entry.get('Name', 'an entry without Name')
+                raise ZooError(f'{file}: {name}: {error.args[0]} is missing or unknown.') from error
+    return found
 
 
 def _collection(entry: dict[str, Any]) -> Collection:
     paper = entry.get('Paper', {})
     return Collection(
-        entry['Name'], *(paper.get(key) for key in ('Title', 'URL', 'Authors', 'Venue'))
+        name=entry['Name'],
+        title=paper.get('Title'),
+        url=paper.get('URL'),
+        authors=paper.get('Authors'),
+        venue=paper.get('Venue'),
+        code=entry.get('Code', {}).get('URL'),
+        license=entry.get('License'),
+        needs=entry.get('Needs'),
+        recipe=entry.get('Recipe'),
+        remark=entry.get('Remark'),
     )
+
+
+def _listed(entry: dict[str, Any], families: dict[str, Collection]) -> Listed:
+    """What is printed of a model; its entry is emptied: whatever is left over is a mistake."""
+    metadata = dict(entry.pop('Metadata'))
+    found = Listed(training_data=metadata.pop('Training Data'), **_printed(entry, families))
+    _refuse(entry)
+    _refuse(metadata)
+    return found
 
 
 def _model(entry: dict[str, Any], families: dict[str, Collection]) -> Model:
@@ -224,9 +285,6 @@ def _model(entry: dict[str, Any], families: dict[str, Collection]) -> Model:
     metadata = dict(entry.pop('Metadata'))
     height, width = map(int, metadata.pop('FLOPs Shape').split('x'))
     model = Model(
-        name=entry.pop('Name'),
-        collection=families[entry.pop('In Collection')],
-        size=entry.pop('Size', None),
         config=entry.pop('Config', None),
         timm=entry.pop('Timm', None),
         training_data=metadata.pop('Training Data'),
@@ -234,20 +292,31 @@ def _model(entry: dict[str, Any], families: dict[str, Collection]) -> Model:
         parameters=metadata.pop('Parameters'),
         flops=metadata.pop('FLOPs'),
         shape=(height, width),
-        published_counts=_counts(entry.pop('Published Counts', None)),
-        results=tuple(_result(dict(result), families) for result in entry.pop('Results', [])),
         release=_release(entry) if 'Weights' in entry else None,
+        **_printed(entry, families),
     )
     _refuse(entry)
     _refuse(metadata)
     return model
 
 
+def _printed(entry: dict[str, Any], families: dict[str, Collection]) -> dict[str, Any]:
+    return dict(
+        name=entry.pop('Name'),
+        collection=families[entry.pop('In Collection')],
+        size=entry.pop('Size', None),
+        published_counts=_counts(entry.pop('Published Counts', None)),
+        results=tuple(_result(dict(result), families) for result in entry.pop('Results', [])),
+    )
+
+
 def _counts(entry: dict[str, str] | None) -> Counts | None:
     if entry is None:
         return None
     entry = dict(entry)
-    counts = Counts(*(entry.pop(key, None) for key in ('Parameters', 'FLOPs', 'Throughput')))
+    counts = Counts(
+        *(entry.pop(key, None) for key in ('Parameters', 'FLOPs', 'Throughput', 'Note'))
+    )
     _refuse(entry)
     return counts
 

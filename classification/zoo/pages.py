@@ -22,7 +22,13 @@ from .metafiles import TOP1, Counts, Model
 ZOO_PAGE = PROJECT / 'docs/model_zoo.md'
 PAGES = tuple(
     PROJECT / page
-    for page in ('docs/mila.md', 'docs/comparison.md', 'docs/heads.md', 'docs/study.md')
+    for page in (
+        'docs/mila.md',
+        'docs/comparison.md',
+        'docs/systems.md',
+        'docs/heads.md',
+        'docs/study.md',
+    )
 )
 HEAD = """# Model zoo
 

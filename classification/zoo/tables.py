@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from ..engine.files.project import PROJECT
 from ..visualization.tables import markdown
-from .metafiles import TOP1, Model, Result
+from . import systems
+from .metafiles import TOP1, Model, Release, Result
 
 # Beginning of a config's name -> the head, and what it finds.
 HEADS = {
@@ -58,8 +60,12 @@ def _entry(model: Model, folder: Path) -> Sequence[str]:
         f'{_count(model.flops, "G" if model.flops >= 1e9 else "M", 2)} ({_shape(model)})',
         published,
         measured,
-        f'[{model.release.name}]({model.release.url})' if model.release else '',
+        _weights(model.release) if model.release else '',
     )
+
+
+def _weights(release: Release) -> str:
+    return f'[{release.name}]({release.url})' if release.url else f'{release.name} (no address)'
 
 
 def _metrics(result: Result) -> str:
@@ -194,6 +200,14 @@ TABLES: dict[str, Callable[[list[Model], Path], str]] = {
         'mIoU',
         'mIoU (ms+flip)',
     ),
+    **{
+        name: partial(systems.of_scale, low=low, high=high)
+        for name, (low, high) in systems.SCALES.items()
+    },
+    'systems that are not here': systems.not_here,
+    'needs of systems': systems.needs,
+    'recipes of systems': systems.recipes,
+    'counts that differ': systems.notes,
 }
 
 

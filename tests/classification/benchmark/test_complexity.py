@@ -3,17 +3,36 @@
 from pathlib import Path
 
 import pytest
+import timm
+import torch
 
+import classification  # noqa: F401 - registers the models
 from classification import zoo
-from classification.benchmark.complexity import complexity
+from classification.benchmark.complexity import complexity, count
 from classification.engine.configs.loading import load_config
+from tests.helpers import RIVAL
 
-# All configs with published counts but those of the study, which models/test_linear_swin.py has.
+# All configs with published counts but those of the study, which models/test_linear_swin.py has,
+# and those of RIVAL, of which test_rivals counts some.
 PUBLISHED = {
     model.name: model
     for model in zoo.models()
     if model.config and model.published_counts and model.collection.name != 'Study'
+    if not RIVAL.search(model.config)
 }
+# Of each family of MILA's other rivals the smallest classifier: their heads are those of others.
+CLASSIFIERS = {
+    model.collection.name: model
+    for model in sorted(zoo.models(), key=lambda model: -model.parameters)
+    if model.timm and not model.config and model.training_data == 'ImageNet-1k'
+}
+# As config without values, and in a form of its own: a plain backbone, an adapter and a neck.
+DENSE = (
+    'mask-rcnn_plainmamba-l1_fpn_1x_coco',
+    'mask-rcnn_transnext-t_fpn_1x_coco',
+    'upernet_vim-t_8xb4-60k_ade20k-512x512',
+    'upernet_ravlt-s_8xb2-160k_ade20k-512x512',
+)
 # Parameters (M) and FLOPs (G) with more digits than the paper's table has.
 PRECISE = {
     'mila-t_8xb128_in1k': (24.392, 4.149),
@@ -75,6 +94,36 @@ def test_deformable_attention_is_counted(config):
     assert len(parts) > 1 and all(part['flops'] for name, part in parts.items() if 'head' in name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('model', CLASSIFIERS.values(), ids=lambda model: model.name)
+def test_classifiers(model):
+    """What the metafile says is counted is what is counted; test_metafiles.py has the printed."""
+    classifier = timm.create_model(model.timm).eval()
+    counter = count(classifier, torch.randn(1, 3, *model.shape), values=True)
+    assert sum(p.numel() for p in classifier.parameters()) == model.parameters
+    assert counter.get_total_flops() // 2 == model.flops
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', DENSE)
+def test_rivals(name):
+    """What the metafile says is counted is what is counted."""
+    (model,) = [model for model in zoo.models() if model.name == name]
+    result = complexity(load_config(model.config))
+    assert (result['params'], result['flops']) == (model.parameters, model.flops)
+
+
+def test_fused_attention_is_counted():
+    """As its two matrix products, of 4 tokens with 8 channels in 2 heads."""
+
+    class Attention(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.scaled_dot_product_attention(x, x, x)
+
+    counter = count(Attention(), torch.randn(1, 2, 4, 4))
+    assert counter.get_total_flops() // 2 == 2 * 2 * 4 * 4 * 4
+
+
 def test_published_are_all_families():
     assert len(PUBLISHED) == 36 and PRECISE.keys() < PUBLISHED.keys()
 
@@ -83,8 +132,8 @@ def test_published_are_all_families():
 def test_parts_sum_to_the_total(config):
     result = complexity(load_config(config), (64, 96))
     assert result['shape'] == [64, 96]
-    for count in ('params', 'flops'):
-        assert sum(part[count] for part in result['parts'].values()) == result[count]
+    for key in ('params', 'flops'):
+        assert sum(part[key] for part in result['parts'].values()) == result[key]
 
 
 def test_a_cascade_is_counted_with_as_many_masks_as_others():

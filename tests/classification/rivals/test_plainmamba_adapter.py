@@ -44,7 +44,7 @@ def test_maps_equal_the_official_ones(case):
 
 @pytest.mark.parametrize('arch', PLAINMAMBA_ADAPTER_ARCHS)
 def test_sizes_are_the_official_ones(arch):
-    with rival_cases._Shapes():
+    with rival_cases.Shapes():
         model = PlainMambaAdapter(**PLAINMAMBA_ADAPTER_ARCHS[arch])
     count = sum(p.numel() for p in model.parameters()) / 1e6
     assert count == pytest.approx(PARAMETERS[arch], abs=6e-4)

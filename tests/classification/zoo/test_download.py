@@ -57,7 +57,11 @@ def get(site):
 
     def get(name='x_tiny', folder='w', **changes):
         site.release = replace(site.release, **changes)
-        zoo = [SimpleNamespace(release=site.release), SimpleNamespace(release=None)]
+        family = SimpleNamespace(code='https://host/code')
+        zoo = [
+            SimpleNamespace(release=site.release, collection=family),
+            SimpleNamespace(release=None),
+        ]
         return fetch(name, Path(folder), zoo)
 
     return get
@@ -112,6 +116,17 @@ def test_an_unreachable_host(sentence):
     said = sentence(url='http://127.0.0.1:9/x.pth')
     assert said.startswith('http://127.0.0.1:9/x.pth could not be downloaded (')
     assert said.endswith('by `python tools/fetch.py x_tiny` and copy it to w/x_tiny.pth.')
+
+
+def test_weights_without_an_address(site, sentence, get):
+    said = sentence(UsageError, url=None)
+    assert said == (
+        'No address of the weights x_tiny is known: get them from their authors '
+        '(https://host/code) and copy them to w/x_tiny.pth.'
+    )
+    Path('w').mkdir()
+    Path('w/x_tiny.pth').write_bytes(CONTENT)
+    assert get().sha256 == DIGEST and site.asked == 0
 
 
 def test_a_wrong_name(sentence):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from classification import zoo
-from classification.zoo import pages
+from classification.zoo import pages, systems
 
 ROOT = Path(__file__).parents[3]
 MODELS = zoo.models()
@@ -37,6 +37,13 @@ def test_all_pages_are_up_to_date():
 def test_no_marker_is_lost():
     found = {page.name: MARKER.findall(page.read_text()) for page in pages.PAGES}
     assert found['comparison.md'] == ['published columns', *(f'all on {data}' for data in DATA)]
+    assert found['systems.md'] == [
+        *systems.SCALES,
+        'systems that are not here',
+        'needs of systems',
+        'recipes of systems',
+        'counts that differ',
+    ]
     assert found['heads.md'] == ['MILA in any head']
     assert found['study.md'] == ['published columns']
 

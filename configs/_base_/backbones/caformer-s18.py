@@ -1,0 +1,8 @@
+"""CAFormer-S18 from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='caformer_s18',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/caformer_s18.safetensors'),
+)
+widths = [64, 128, 320, 512]

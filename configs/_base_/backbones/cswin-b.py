@@ -1,0 +1,8 @@
+"""CSWin-B from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='cswin_base',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/cswin_base.pth'),
+)
+widths = [96, 192, 384, 768]

@@ -1,0 +1,8 @@
+"""CSWin-T from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='cswin_tiny',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/cswin_tiny.pth'),
+)
+widths = [64, 128, 256, 512]

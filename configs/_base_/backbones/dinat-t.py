@@ -1,0 +1,8 @@
+"""DiNAT-T from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='dinat_tiny',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/dinat_tiny.pth'),
+)
+widths = [64, 128, 256, 512]

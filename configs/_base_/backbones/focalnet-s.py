@@ -1,0 +1,8 @@
+"""FocalNet-S from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='focalnet_small_lrf',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/focalnet_small_lrf.safetensors'),
+)
+widths = [96, 192, 384, 768]

@@ -1,0 +1,8 @@
+"""PVTv2-B3 from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='pvt_v2_b3',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pvt_v2_b3.safetensors'),
+)
+widths = [64, 128, 320, 512]

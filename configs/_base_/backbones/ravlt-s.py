@@ -1,0 +1,8 @@
+"""RAVLT-S from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='ravlt_small',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/ravlt_small.pth'),
+)
+widths = [64, 128, 320, 512]

@@ -1,0 +1,9 @@
+"""TransNeXt-S from its ImageNet weights, and the widths of its four maps."""
+
+backbone = dict(
+    type='TimmBackbone',
+    name='transnext_small',
+    norm=False,  # its stages end with norms
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/transnext_small.pth'),
+)
+widths = [72, 144, 288, 576]

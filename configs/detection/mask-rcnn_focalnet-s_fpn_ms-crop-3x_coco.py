@@ -1,0 +1,18 @@
+"""Mask R-CNN with FocalNet-S on COCO, 36 epochs with multi-scale crops.
+
+bash tools/dist_train.sh configs/detection/mask-rcnn_focalnet-s_fpn_ms-crop-3x_coco.py 8
+"""
+
+_base_ = [
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/focalnet-s.py',
+    '../_base_/datasets/coco_instance_ms-crop.py',
+    '../_base_/schedules/mask-rcnn_3x.py',
+    '../_base_/default_runtimes/detection.py',
+]
+
+# The published detectors have kernels of 9 to 13, where the ImageNet weights have 3 to 7.
+model = dict(
+    backbone=dict(_base_.backbone, drop_path_rate=0.5),
+    neck=dict(in_channels=_base_.widths),
+)

@@ -1,0 +1,19 @@
+"""Mask R-CNN with PlainMamba-L2 on COCO, 12 epochs by Swin's recipe.
+
+bash tools/dist_train.sh configs/detection/mask-rcnn_plainmamba-l2_fpn_1x_coco.py 8
+"""
+
+_base_ = [
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/plainmamba-l2.py',
+    'mmdet::_base_/datasets/coco_instance.py',
+    '../_base_/schedules/mask-rcnn_swin-1x.py',
+    '../_base_/default_runtimes/detection.py',
+]
+
+model = dict(
+    backbone=dict(_base_.backbone, drop_path_rate=0.2),
+    neck=dict(in_channels=_base_.widths),
+)
+# The model names what does not decay besides norms: rates and steps of its scans.
+optim_wrapper = dict(constructor='TimmParamGroups')

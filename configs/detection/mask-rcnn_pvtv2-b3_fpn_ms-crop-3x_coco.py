@@ -1,0 +1,19 @@
+"""Mask R-CNN with PVTv2-B3 on COCO, 36 epochs with multi-scale crops.
+
+bash tools/dist_train.sh configs/detection/mask-rcnn_pvtv2-b3_fpn_ms-crop-3x_coco.py 8
+"""
+
+_base_ = [
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/pvtv2-b3.py',
+    '../_base_/datasets/coco_instance_ms-crop.py',
+    '../_base_/schedules/mask-rcnn_3x.py',
+    '../_base_/default_runtimes/detection.py',
+]
+
+# Unpublished: the learning rate, weight decay and stochastic depth of the 12 epochs.
+model = dict(
+    backbone=dict(_base_.backbone, drop_path_rate=0.1),
+    neck=dict(in_channels=_base_.widths),
+)
+optim_wrapper = dict(optimizer=dict(lr=2e-4, weight_decay=1e-4))

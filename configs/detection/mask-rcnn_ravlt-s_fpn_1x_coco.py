@@ -1,0 +1,17 @@
+"""Mask R-CNN with RAVLT-S on COCO, 12 epochs by Swin's recipe.
+
+bash tools/dist_train.sh configs/detection/mask-rcnn_ravlt-s_fpn_1x_coco.py 8
+"""
+
+_base_ = [
+    '../_base_/models/mask-rcnn.py',
+    '../_base_/backbones/ravlt-s.py',
+    'mmdet::_base_/datasets/coco_instance.py',
+    '../_base_/schedules/mask-rcnn_swin-1x.py',
+    '../_base_/default_runtimes/detection.py',
+]
+
+model = dict(
+    backbone=dict(_base_.backbone, drop_path_rate=0.15),
+    neck=dict(in_channels=_base_.widths),
+)

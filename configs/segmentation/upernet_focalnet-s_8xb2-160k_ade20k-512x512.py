@@ -1,0 +1,19 @@
+"""UperNet with FocalNet-S on ADE20K, 160,000 iterations with 512x512 crops.
+
+bash tools/dist_train.sh configs/segmentation/upernet_focalnet-s_8xb2-160k_ade20k-512x512.py 8
+"""
+
+_base_ = [
+    '../_base_/models/upernet.py',
+    '../_base_/backbones/focalnet-s.py',
+    '../_base_/datasets/ade20k_8xb2.py',
+    '../_base_/schedules/upernet_160k.py',
+    '../_base_/default_runtimes/segmentation.py',
+]
+
+# The published segmentors have kernels of 9 to 13, where the ImageNet weights have 3 to 7.
+model = dict(
+    backbone=dict(_base_.backbone, drop_path_rate=0.3),
+    decode_head=dict(in_channels=_base_.widths),
+    auxiliary_head=dict(in_channels=_base_.widths[2]),
+)

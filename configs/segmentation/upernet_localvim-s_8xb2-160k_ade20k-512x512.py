@@ -1,0 +1,26 @@
+"""UperNet with LocalVim-S on ADE20K, 160,000 iterations with 512x512 crops.
+
+bash tools/dist_train.sh configs/segmentation/upernet_localvim-s_8xb2-160k_ade20k-512x512.py 8
+"""
+
+_base_ = [
+    '../_base_/models/upernet.py',
+    '../_base_/datasets/ade20k_8xb2.py',
+    '../_base_/schedules/upernet_160k.py',
+    '../_base_/default_runtimes/segmentation.py',
+]
+
+# A plain backbone: four maps of stride 16, a quarter of the layers apart.
+model = dict(
+    backbone=dict(
+        type='TimmBackbone',
+        name='localvim_small',
+        out_indices=(4, 9, 14, 19),
+        drop_path_rate=0.2,
+        init_cfg=dict(type='Pretrained', checkpoint='checkpoints/localvim_small.ckpt'),
+    ),
+    decode_head=dict(in_channels=[384, 384, 384, 384]),
+    auxiliary_head=dict(in_channels=384),
+)
+# The model names what does not decay besides norms: rates and steps of its scans.
+optim_wrapper = dict(constructor='TimmParamGroups')

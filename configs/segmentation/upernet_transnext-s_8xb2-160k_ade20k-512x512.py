@@ -1,0 +1,21 @@
+"""UperNet with TransNeXt-S on ADE20K, 160,000 iterations with 512x512 crops.
+
+bash tools/dist_train.sh configs/segmentation/upernet_transnext-s_8xb2-160k_ade20k-512x512.py 8
+"""
+
+_base_ = [
+    '../_base_/models/upernet.py',
+    '../_base_/backbones/transnext-s.py',
+    '../_base_/datasets/ade20k_8xb2.py',
+    '../_base_/schedules/upernet_160k.py',
+    '../_base_/default_runtimes/segmentation.py',
+]
+
+model = dict(
+    backbone=dict(_base_.backbone, drop_path_rate=0.6, bias_size=512),
+    decode_head=dict(in_channels=_base_.widths),
+    auxiliary_head=dict(in_channels=_base_.widths[2]),
+)
+# The model names what does not decay besides norms:
+# its learned queries, temperatures and positions.
+optim_wrapper = dict(constructor='TimmParamGroups', optimizer=dict(weight_decay=0.05))

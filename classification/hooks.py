@@ -1,9 +1,13 @@
 """What MMEngine's Runner does around the iterations of classifiers."""
 
 import copy
+import json
+import time
+from pathlib import Path
 from typing import Any
 
-from mmengine.dist import all_reduce_params
+import torch
+from mmengine.dist import all_reduce_params, master_only
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop
@@ -12,6 +16,7 @@ from timm.utils import ModelEmaV3
 
 from .engine.errors import DataError, UsageError
 from .engine.machine.distributed import unwrapped
+from .engine.machine.memory import peak_memory
 from .engine.weights.formats import Weights
 from .engine.weights.loading import load_weights
 
@@ -155,3 +160,26 @@ class AveragedScoreHook(Hook):
         # Loaded once, of a file that holds both sets.
         load_weights(model, self.weights.other)  # type: ignore[union-attr, arg-type]
         self.weights = None  # their memory is free again
+
+
+@HOOKS.register_module()
+class Costs(Hook):
+    """Write what a training costs to costs.json in the work dir, after each epoch.
+
+    `seconds` of all epochs, without validation, and `bytes` at the peak: of the GPU's memory that
+    tensors took, or else of the whole process (0 on Windows). A resumed training goes on with them.
+    """
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Start the clock."""
+        self.started = time.perf_counter()
+
+    @master_only
+    def after_train_epoch(self, runner: Any) -> None:
+        """Add the epoch to what the file says."""
+        passed = time.perf_counter() - self.started
+        file = Path(runner.work_dir) / 'costs.json'
+        before = json.loads(file.read_text()) if runner.epoch else dict(seconds=0, bytes=0)
+        peak = peak_memory(torch.cuda.is_available()) or 0
+        costs = dict(seconds=before['seconds'] + passed, bytes=max(before['bytes'], peak))
+        file.write_text(json.dumps(costs) + '\n')

@@ -77,9 +77,7 @@ FAMILIES: dict[str, Family] = {
         'RAVLT',
         'ravlt_tiny',  # 2, 2, 6, 2; 64, 128, 256, 512, then a projection to 1024
         (32, 64, 128, 256),
-        dict(
-            embed_dims=(32, 64, 128, 256), depths=(1, 1, 3, 1), num_heads=HEADS, projection=512
-        ),
+        dict(embed_dims=(32, 64, 128, 256), depths=(1, 1, 3, 1), num_heads=HEADS, projection=512),
     ),
     'hvittt': Family(
         'H-ViT3',
@@ -91,13 +89,13 @@ FAMILIES: dict[str, Family] = {
         'NAT',
         'nat_tiny',  # 3, 4, 18, 5; 64, 128, 256, 512
         (32, 64, 128, 256),
-        dict(embed_dim=32, depths=(1, 1, 5, 1), num_heads=HEADS),
+        dict(embed_dim=32, depths=(1, 1, 5, 1), num_heads=HEADS, kernel_size=5),
     ),
     'cswin': Family(
         'CSWin',
         'cswin_tiny',  # 1, 2, 21, 1; 64, 128, 256, 512
         (32, 64, 128, 256),
-        dict(embed_dim=32, depths=(1, 1, 4, 1), num_heads=(2, 2, 4, 8)),
+        dict(embed_dim=32, depths=(1, 1, 4, 1), num_heads=(2, 2, 4, 8), splits=(1, 2, 4, 0)),
     ),
     'pvtv2': Family(
         'PVTv2',

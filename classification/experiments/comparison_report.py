@@ -67,6 +67,7 @@ def tables(results: Results) -> str:
     text = markdown(titles, rows)
     if not others:
         return text
+    titles = [f'minus {first["title"]}, by seed', *metrics]
     differences = [
         [
             other['title'],
@@ -77,7 +78,7 @@ def tables(results: Results) -> str:
         ]
         for other in others
     ]
-    return f'{text}\n\n{markdown([f"minus {first['title']}, by seed", *metrics], differences)}'
+    return f'{text}\n\n{markdown(titles, differences)}'
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:

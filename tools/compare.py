@@ -40,6 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="default: the configs'",
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/comparison'))
+    parser.add_argument('--data', type=Path, default=Path('data/digits'))
     parser.add_argument(
         '--parallel',
         type=int,
@@ -67,6 +68,7 @@ def main(argv: list[str] | None = None) -> None:
             families(args.families),
             args.seeds,
             args.work_dir,
+            args.data,
             args.epochs,
             {task: getattr(args, task) or {} for task in TASKS},
             args.parallel,

@@ -23,7 +23,6 @@ from . import comparison_report, jobs
 from .demo import CONFIGS, DENSE_METRICS
 from .families import Family
 
-DIGITS = Path('data/digits')
 TASKS = {
     'classification': 'mila-digits_1xb64_digits',
     'detection': 'mask-rcnn_mila-digits_fpn_digits',
@@ -45,6 +44,7 @@ class Comparison:
         families: name -> what is compared.
         seeds: how many trainings of each in each task.
         work_dir: a folder for each family is made in it.
+        data: folder of the digits; they are made where it does not exist.
         epochs: of each of TASKS; None takes those of the configs.
         options: task -> {key: value} to change in its config.
         parallel: trainings at a time.
@@ -55,6 +55,7 @@ class Comparison:
         families: Mapping[str, Family],
         seeds: int,
         work_dir: Path,
+        data: Path,
         epochs: Sequence[int] | None = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         parallel: int = 1,
@@ -62,12 +63,13 @@ class Comparison:
         self.families = families
         self.seeds = range(seeds)
         self.work_dir = work_dir
-        self.options = {task: dict((options or {}).get(task, {})) for task in TASKS}
+        self.data = data
+        self.options = {
+            task: {**data_roots(task, data), **(options or {}).get(task, {})} for task in TASKS
+        }
         self.parallel = parallel
-        given = [load_config(config_file(task), self.options[task]) for task in TASKS]
-        self.epochs = dict(
-            zip(TASKS, epochs or [cfg.train_cfg.max_epochs for cfg in given], strict=True)
-        )
+        given = epochs or [load_config(config_file(t)).train_cfg.max_epochs for t in TASKS]
+        self.epochs = dict(zip(TASKS, given, strict=True))
 
     def run(self) -> str:
         """Train what is not trained yet, all families with seed 0 first, and report each seed.
@@ -212,8 +214,8 @@ class Comparison:
         file.write_text(text)
 
     def _find_data(self) -> None:
-        if not DIGITS.exists():
-            print(describe(make_digits(DIGITS)))
+        if not self.data.exists():
+            print(describe(make_digits(self.data)))
         for task in TASKS:
             check_data(load_config(config_file(task), self.options[task]), 'train', 'val')
 
@@ -221,6 +223,21 @@ class Comparison:
 def config_file(task: str) -> Path:
     """The config of one of TASKS, of which each family replaces the backbone."""
     return CONFIGS / f'{TASKS[task]}.py'
+
+
+def data_roots(task: str, data: Path) -> dict[str, Any]:
+    """{key: value} that put a folder of digits in the place of the config's."""
+    train, val = ('train_dataloader.dataset.data_root', 'val_dataloader.dataset.data_root')
+    if task == 'classification':
+        return {train: f'{data}/imagenet/train', val: f'{data}/imagenet/val'}
+    if task == 'segmentation':
+        return {train: f'{data}/ade', val: f'{data}/ade'}
+    annotations = f'{data}/coco/annotations/instances_val2017.json'
+    return {
+        train: f'{data}/coco/',
+        val: f'{data}/coco/',
+        'val_evaluator.ann_file': annotations,
+    }
 
 
 def backbone(family: Family, task: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """classification/hooks.py: EMA and MESA by hand, what checkpoints hold of them, classes."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -209,3 +211,21 @@ def test_check_classes(train, val, message):
     else:
         with pytest.raises(DataError, match=message):
             hook.before_run(runner)
+
+
+def test_costs_of_all_epochs_are_in_one_file(config, monkeypatch):
+    """And a training that starts anew does not add to those of an earlier one."""
+    clock = iter(range(0, 1000, 5))
+    monkeypatch.setattr(
+        'classification.hooks.time', SimpleNamespace(perf_counter=lambda: next(clock))
+    )
+    monkeypatch.setattr('classification.hooks.peak_memory', lambda cuda: 7)
+    runner = SimpleNamespace(work_dir=config('recipe').work_dir, epoch=0)
+    file = Path(runner.work_dir) / 'costs.json'
+    file.parent.mkdir()
+    hook = HOOKS.build(dict(type='Costs'))
+    for epoch, seconds in ((0, 5), (1, 10), (0, 5)):
+        runner.epoch = epoch
+        hook.before_train_epoch(runner)
+        hook.after_train_epoch(runner)
+        assert json.loads(file.read_text()) == dict(seconds=seconds, bytes=7)

@@ -13,6 +13,8 @@ from classification.experiments.comparison import METRICS, TASKS, Comparison
 from classification.experiments.families import FAMILIES, families
 
 TWO = families(['mila', 'convnext'])
+DATA = Path('data/digits')
+ONE = (1, 1, 1)  # epochs
 
 
 def finish(runs, family, task, seed, score):
@@ -26,10 +28,13 @@ def finish(runs, family, task, seed, score):
     (folder / 'costs.json').write_text(json.dumps(costs))
 
 
-@pytest.mark.parametrize('name', FAMILIES)
+@pytest.mark.parametrize(
+    'name',
+    [pytest.param(f, marks=[] if f in ('mila', 'swin') else pytest.mark.slow) for f in FAMILIES],
+)
 def test_weights_of_the_classifier_fit_the_dense_backbone(name, tmp_path):
     """Strictly: a file that does not fit is refused when the backbone is initialised."""
-    runs = Comparison(FAMILIES, 1, tmp_path)
+    runs = Comparison(FAMILIES, 1, tmp_path, DATA, ONE)
     classifier = MODELS.build(runs.cfg(name, 'classification').model)
     torch.save(dict(state_dict=classifier.state_dict()), tmp_path / 'epoch.pth')
     cfg = runs.cfg(name, 'segmentation')
@@ -51,7 +56,7 @@ def test_weights_of_the_classifier_fit_the_dense_backbone(name, tmp_path):
 
 @pytest.mark.parametrize('task', TASKS)
 def test_families_differ_by_the_backbone_alone(task):
-    runs = Comparison(TWO, 1, Path('w'), epochs=(2, 3, 4))
+    runs = Comparison(TWO, 1, Path('w'), DATA, (2, 3, 4))
     ours, theirs = (runs.cfg(family, task) for family in TWO)
     assert ours.train_cfg.max_epochs == ours.train_cfg.val_interval == runs.epochs[task]
     assert ours.param_scheduler[1].end == runs.epochs[task]
@@ -69,9 +74,10 @@ def test_families_differ_by_the_backbone_alone(task):
 
 def test_commands():
     options = dict(detection={'train_dataloader.batch_size': 2})
-    runs = Comparison(TWO, 1, Path('w'), (2, 3, 4), options)
+    runs = Comparison(TWO, 1, Path('w'), Path('d'), (2, 3, 4), options)
     command = [str(part) for part in runs.command('convnext', 'detection', 5)]
     assert 'train_dataloader.batch_size=2' in command and 'randomness.seed=5' in command
+    assert 'val_evaluator.ann_file=d/coco/annotations/instances_val2017.json' in command
     start = 'w/convnext/classification-seed5/epoch_2.pth'
     assert f'model.backbone.init_cfg.checkpoint={start}' in command
     assert not any('init_cfg' in str(part) for part in runs.command('mila', 'classification', 5))
@@ -80,9 +86,10 @@ def test_commands():
 def test_complete_trainings_are_kept_and_seeds_reported_whole(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(comparison.jobs, 'run_jobs', lambda jobs, _: started.extend(jobs))
-    runs = Comparison(TWO, 2, tmp_path, (1, 1, 1))
+    runs = Comparison(TWO, 2, tmp_path, DATA, ONE)
     finish(runs, 'mila', 'classification', 0, 50)
-    runs._train(0, list(TASKS))
+    with pytest.raises(UsageError, match='convnext/classification-seed0 holds .* without scores'):
+        runs._train(0, list(TASKS))
     assert [job.name for job in started] == [
         'convnext, classification, seed 0',
         *(f'{family}, {task}, seed 0' for task in ('detection', 'segmentation') for family in TWO),
@@ -97,13 +104,13 @@ def test_complete_trainings_are_kept_and_seeds_reported_whole(tmp_path, monkeypa
 
 
 def test_a_training_of_another_length_is_not_complete(tmp_path):
-    finish(Comparison(TWO, 1, tmp_path, (1, 1, 1)), 'mila', 'detection', 0, 0.5)
-    assert Comparison(TWO, 1, tmp_path, (1, 1, 1)).scores('mila', 'detection', 0)
-    assert not Comparison(TWO, 1, tmp_path, (1, 2, 1)).scores('mila', 'detection', 0)
+    finish(Comparison(TWO, 1, tmp_path, DATA, ONE), 'mila', 'detection', 0, 0.5)
+    assert Comparison(TWO, 1, tmp_path, DATA, ONE).scores('mila', 'detection', 0)
+    assert not Comparison(TWO, 1, tmp_path, DATA, (1, 2, 1)).scores('mila', 'detection', 0)
 
 
 def test_budgets_are_not_mixed(here):
-    Comparison(TWO, 1, here / 'w', (1, 1, 1))._claim()
-    Comparison(FAMILIES, 3, here / 'w', (1, 1, 1))._claim()  # more families and seeds
+    Comparison(TWO, 1, here / 'w', DATA, ONE)._claim()
+    Comparison(FAMILIES, 3, here / 'w', DATA, ONE)._claim()  # more families and seeds
     with pytest.raises(UsageError, match='other epochs or options'):
-        Comparison(TWO, 1, here / 'w', (2, 1, 1)).run()
+        Comparison(TWO, 1, here / 'w', DATA, (2, 1, 1)).run()

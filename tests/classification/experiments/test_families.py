@@ -12,7 +12,9 @@ from classification.experiments.families import FAMILIES, families
 
 @pytest.mark.parametrize('name', FAMILIES)
 def test_sizes_are_matched_and_as_counted(name):
-    cfg = Comparison(FAMILIES, 1, Path('w')).cfg(name, 'classification')
+    cfg = Comparison(FAMILIES, 1, Path('w'), Path('data/digits'), (1, 1, 1)).cfg(
+        name, 'classification'
+    )
     counted = complexity(cfg, (64, 64))
     assert counted['params'] == FAMILIES[name].params == pytest.approx(2e6, rel=0.05)
     assert counted['flops'] == FAMILIES[name].flops

@@ -79,8 +79,7 @@ class Comparison:
 
         Raises:
             DataError: data are missing that are not the digits.
-            UsageError: the work dir holds a comparison with another budget, or a training that was
-                killed between its last checkpoint and its scores.
+            UsageError: the work dir holds a comparison with another budget.
             SystemExit: a training failed.
         """
         self._claim()
@@ -93,23 +92,18 @@ class Comparison:
         return tables
 
     def _train(self, seed: int, tasks: Sequence[str]) -> None:
-        todo = [(f, t) for t in tasks for f in self.families if not self.scores(f, t, seed)]
-        trainings = [
+        todo = [
             jobs.Job(
                 f'{family}, {task}, seed {seed}',
                 self.command(family, task, seed),
                 self.folder(family, task, seed) / 'log.txt',
                 kind=task,
             )
-            for family, task in todo
+            for task in tasks
+            for family in self.families
+            if not self.scores(family, task, seed)
         ]
-        jobs.run_jobs(trainings, self.parallel)
-        for family, task in todo:
-            if not self.scores(family, task, seed):
-                raise UsageError(
-                    f'{self.folder(family, task, seed)} holds the last checkpoint without scores: '
-                    'delete the folder and run it again.'
-                )
+        jobs.run_jobs(todo, self.parallel)
 
     def report(self) -> str:
         """Write results.json, results.md and comparison.png of the seeds that are complete.

@@ -3,6 +3,7 @@
 import copy
 import json
 import time
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -166,20 +167,30 @@ class AveragedScoreHook(Hook):
 class Costs(Hook):
     """Write what a training costs to costs.json in the work dir, after each epoch.
 
-    `seconds` of all epochs, without validation, and `bytes` at the peak: of the GPU's memory that
-    tensors took, or else of the whole process (0 on Windows). A resumed training goes on with them.
+    Of all epochs, without validation: `seconds` by the clock and `cpu_seconds` that this process
+    worked, which other work on the machine does not add to; and `bytes` at the peak: of the GPU's
+    memory that tensors took, else of the whole process (0 on Windows). A resumed training goes on
+    with what the file says.
     """
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Start the clock."""
-        self.started = time.perf_counter()
+        """Start the clocks."""
+        self.started = time.perf_counter(), time.process_time()
 
     @master_only
     def after_train_epoch(self, runner: Any) -> None:
         """Add the epoch to what the file says."""
-        passed = time.perf_counter() - self.started
+        clock, cpu = self.started
+        costs = dict(
+            seconds=time.perf_counter() - clock,
+            cpu_seconds=time.process_time() - cpu,
+            bytes=peak_memory(torch.cuda.is_available()) or 0,
+        )
         file = Path(runner.work_dir) / 'costs.json'
-        before = json.loads(file.read_text()) if runner.epoch else dict(seconds=0, bytes=0)
-        peak = peak_memory(torch.cuda.is_available()) or 0
-        costs = dict(seconds=before['seconds'] + passed, bytes=max(before['bytes'], peak))
+        if runner.epoch and file.exists():
+            before = json.loads(file.read_text())
+            costs = {
+                name: (max if name == 'bytes' else add)(value, before[name])
+                for name, value in costs.items()
+            }
         file.write_text(json.dumps(costs) + '\n')

@@ -144,8 +144,7 @@ class Comparison:
                 flops=size['flops'],
                 shape=size['shape'],
                 scores=scores,
-                minutes={task: [cost['seconds'] / 60 for cost in costs[task]] for task in TASKS},
-                bytes={task: max(cost['bytes'] for cost in costs[task]) for task in TASKS},
+                costs=costs,
             )
         return results
 

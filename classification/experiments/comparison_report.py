@@ -12,8 +12,8 @@ from ..visualization.figures import plots, save
 from ..visualization.tables import markdown
 from .study_report import si
 
-# name -> dict(title, params, flops, shape, scores: metric -> per cent of each seed, minutes: task
-# -> of each seed, bytes: task -> peak)
+# name -> dict(title, params, flops, shape, scores: metric -> per cent of each seed, costs: task ->
+# what hooks.Costs writes, of each seed)
 Results = Mapping[str, Mapping[str, Any]]
 CONFIDENCE = 0.95
 
@@ -42,7 +42,7 @@ def interval(values: Sequence[float], sign: str = '') -> str:
 def tables(results: Results) -> str:
     """The results as Markdown: the scores and costs, then the differences to the first family."""
     first, *others = results.values()
-    metrics, tasks = list(first['scores']), list(first['minutes'])
+    metrics = list(first['scores'])
     seeds = len(first['scores'][metrics[0]])
     height, width = first['shape']
     titles = [
@@ -50,8 +50,9 @@ def tables(results: Results) -> str:
         'parameters',
         f'FLOPs at {height}x{width}',
         *metrics,
-        *(f'minutes, {task}' for task in tasks),
-        'peak memory, MiB',
+        'minutes',
+        'CPU minutes',
+        'peak memory',
     ]
     rows = [
         [
@@ -59,8 +60,7 @@ def tables(results: Results) -> str:
             si(result['params']),
             si(result['flops']),
             *(interval(result['scores'][metric]) for metric in metrics),
-            *(f'{mean(result["minutes"][task]):.1f}' for task in tasks),
-            f'{max(result["bytes"].values()) / 2**20:.0f}',
+            *costs(result['costs']),
         ]
         for result in results.values()
     ]
@@ -79,6 +79,20 @@ def tables(results: Results) -> str:
         for other in others
     ]
     return f'{text}\n\n{markdown(titles, differences)}'
+
+
+def costs(trainings: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+    """Minutes of all tasks together, the mean of the seeds, by the clock and of the CPU; the peak.
+
+    Args:
+        trainings: task -> what hooks.Costs writes, of each seed.
+    """
+    minutes = [
+        sum(mean(cost[clock] for cost in seeds) for seeds in trainings.values()) / 60
+        for clock in ('seconds', 'cpu_seconds')
+    ]
+    peak = max(cost['bytes'] for seeds in trainings.values() for cost in seeds)
+    return [*(f'{number:.1f}' for number in minutes), f'{peak / 2**20:.0f} MiB']
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:

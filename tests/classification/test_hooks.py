@@ -215,17 +215,17 @@ def test_check_classes(train, val, message):
 
 def test_costs_of_all_epochs_are_in_one_file(config, monkeypatch):
     """And a training that starts anew does not add to those of an earlier one."""
-    clock = iter(range(0, 1000, 5))
-    monkeypatch.setattr(
-        'classification.hooks.time', SimpleNamespace(perf_counter=lambda: next(clock))
-    )
-    monkeypatch.setattr('classification.hooks.peak_memory', lambda cuda: 7)
-    runner = SimpleNamespace(work_dir=config('recipe').work_dir, epoch=0)
+    ticks = [iter(range(0, 1000, step)) for step in (5, 2)]
+    clocks = dict(perf_counter=lambda: next(ticks[0]), process_time=lambda: next(ticks[1]))
+    peaks = iter((7, 9, 8, 7))
+    monkeypatch.setattr('classification.hooks.time', SimpleNamespace(**clocks))
+    monkeypatch.setattr('classification.hooks.peak_memory', lambda cuda: next(peaks))
+    runner = SimpleNamespace(work_dir=config('recipe').work_dir)
     file = Path(runner.work_dir) / 'costs.json'
     file.parent.mkdir()
     hook = HOOKS.build(dict(type='Costs'))
-    for epoch, seconds in ((0, 5), (1, 10), (0, 5)):
+    for epoch, *expected in ((0, 5, 2, 7), (1, 10, 4, 9), (2, 15, 6, 9), (0, 5, 2, 7)):
         runner.epoch = epoch
         hook.before_train_epoch(runner)
         hook.after_train_epoch(runner)
-        assert json.loads(file.read_text()) == dict(seconds=seconds, bytes=7)
+        assert list(json.loads(file.read_text()).values()) == expected

@@ -24,7 +24,7 @@ def finish(runs, family, task, seed, score):
     line = {key: score for of, _, key, _ in METRICS if of == task}
     line['step'] = runs.epochs[task]
     (folder / 'x/vis_data/scalars.json').write_text(json.dumps(line) + '\n')
-    costs = dict(seconds=90, bytes=2**30)
+    costs = dict(seconds=90, cpu_seconds=60, bytes=2**30)
     (folder / 'costs.json').write_text(json.dumps(costs))
 
 
@@ -99,7 +99,8 @@ def test_complete_trainings_are_kept_and_seeds_reported_whole(tmp_path, monkeypa
     finish(runs, 'mila', 'classification', 1, 60)  # the seed is not complete
     scores = runs.results()['mila']['scores']
     assert scores == {'top-1': [50], 'box AP': [25], 'mask AP': [25], 'mIoU': [0.25]}
-    assert runs.results()['convnext']['minutes']['detection'] == [1.5]
+    costs = dict(seconds=90, cpu_seconds=60, bytes=2**30)
+    assert runs.results()['convnext']['costs'] == {task: [costs] for task in TASKS}
 
 
 def test_a_training_of_another_length_is_not_complete(tmp_path):

@@ -27,6 +27,10 @@ def test_half_width_against_scipy_and_of_one_value():
     assert report.half_width([5.0]) == math.inf and report.half_width([5.0, 5.0]) == 0
 
 
+def cost(seconds, cpu_seconds, mebibytes):
+    return dict(seconds=seconds, cpu_seconds=cpu_seconds, bytes=mebibytes * 2**20)
+
+
 def family(title, *scores):
     return dict(
         title=title,
@@ -34,18 +38,21 @@ def family(title, *scores):
         flops=39_400_000,
         shape=[64, 32],
         scores={'top-1': list(scores)},
-        minutes={'classification': [1.0, 2.0]},
-        bytes={'classification': 3 * 2**20, 'detection': 5 * 2**20},
+        costs=dict(
+            classification=[cost(60, 30, 3), cost(120, 30, 4)], detection=[cost(6, 3, 5)] * 2
+        ),
     )
 
 
 def test_tables_with_differences_by_seed():
     results = dict(a=family('A', 50.0, 60.0), b=family('B', 51.0, 62.0))
     lines = report.tables(results).splitlines()
-    head = ['family, 2 seeds', 'parameters', 'FLOPs at 64x32', 'top-1', 'minutes, classification']
-    assert lines[0] == f'| {" | ".join([*head, "peak memory, MiB"])} |'
+    assert lines[0] == (
+        '| family, 2 seeds | parameters | FLOPs at 64x32 | top-1 | minutes | CPU minutes '
+        '| peak memory |'
+    )
     # 12.706 * 7.0711 / 1.4142 and, of the differences 1 and 2, 12.706 * 0.7071 / 1.4142
-    assert lines[2] == '| A | 2 M | 39.4 M | 55.0 ± 63.5 | 1.5 | 5 |'
+    assert lines[2] == '| A | 2 M | 39.4 M | 55.0 ± 63.5 | 1.6 | 0.6 | 5 MiB |'
     assert lines[5] == '| minus A, by seed | top-1 |'
     assert lines[7] == '| B | +1.5 ± 6.4 |'
 

@@ -8,6 +8,9 @@ from classification.benchmark.complexity import complexity
 from classification.engine.errors import UsageError
 from classification.experiments.comparison import Comparison
 from classification.experiments.families import FAMILIES, families
+from classification.experiments.study_report import si
+from classification.visualization.tables import row
+from tests.helpers import ROOT
 
 
 @pytest.mark.parametrize('name', FAMILIES)
@@ -24,3 +27,10 @@ def test_families_by_name():
     assert list(families(['swin', 'mila', 'swin'])) == ['swin', 'mila']
     with pytest.raises(UsageError, match='resnet is no family: give some of mila, vmamba'):
         families(['resnet'])
+
+
+@pytest.mark.parametrize('family', FAMILIES.values(), ids=FAMILIES)
+def test_the_page_has_the_table(family):
+    sizes = [', '.join(map(str, numbers)) for numbers in (family.sizes['depths'], family.widths)]
+    line = row([family.title, *sizes, si(family.params), si(family.flops)])
+    assert line in (ROOT / 'docs/backbones-on-digits.md').read_text()

@@ -3,7 +3,6 @@
 import copy
 import json
 import time
-from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -167,30 +166,50 @@ class AveragedScoreHook(Hook):
 class Costs(Hook):
     """Write what a training costs to costs.json in the work dir, after each epoch.
 
-    Of all epochs, without validation: `seconds` by the clock and `cpu_seconds` that this process
-    worked, which other work on the machine does not add to; and `bytes` at the peak: of the GPU's
-    memory that tensors took, else of the whole process (0 on Windows). A resumed training goes on
-    with what the file says.
+    Of all iterations, without validation: `seconds` by the clock and `cpu_seconds` that this
+    process worked, which other work on the machine adds less to; and `bytes` at the peak: of the
+    GPU's memory that tensors took, else of the whole process (0 on Windows). Checkpoints hold them
+    as `costs`, so that a resumed training goes on with those of what it goes on with.
     """
+
+    def __init__(self) -> None:
+        self.costs = dict(seconds=0.0, cpu_seconds=0.0, bytes=0)
+        self.started: tuple[float, float] | None = None  # of both clocks, within an epoch
 
     def before_train_epoch(self, runner: Any) -> None:
         """Start the clocks."""
-        self.started = time.perf_counter(), time.process_time()
+        self.started = _clocks()
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add what an interrupted epoch took."""
+        self._count()
+        checkpoint['costs'] = self.costs
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Go on with the costs of an interrupted training."""
+        if runner._resume:
+            self.costs = dict(checkpoint.get('costs', self.costs))
 
     @master_only
     def after_train_epoch(self, runner: Any) -> None:
-        """Add the epoch to what the file says."""
-        clock, cpu = self.started
-        costs = dict(
-            seconds=time.perf_counter() - clock,
-            cpu_seconds=time.process_time() - cpu,
-            bytes=peak_memory(torch.cuda.is_available()) or 0,
+        """Add the epoch, and stop the clocks."""
+        self._count()
+        self.started = None
+        (Path(runner.work_dir) / 'costs.json').write_text(json.dumps(self.costs) + '\n')
+
+    def _count(self) -> None:
+        if self.started is None:
+            return
+        (clock, cpu), now = self.started, _clocks()
+        peak = peak_memory(torch.cuda.is_available()) or 0
+        self.started = now
+        self.costs = dict(
+            seconds=self.costs['seconds'] + now[0] - clock,
+            cpu_seconds=self.costs['cpu_seconds'] + now[1] - cpu,
+            bytes=max(self.costs['bytes'], peak),
         )
-        file = Path(runner.work_dir) / 'costs.json'
-        if runner.epoch and file.exists():
-            before = json.loads(file.read_text())
-            costs = {
-                name: (max if name == 'bytes' else add)(value, before[name])
-                for name, value in costs.items()
-            }
-        file.write_text(json.dumps(costs) + '\n')
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds by the clock, and that this process worked."""
+    return time.perf_counter(), time.process_time()

@@ -1,9 +1,13 @@
 """What MMEngine's Runner does around the iterations of classifiers."""
 
 import copy
+import json
+import time
+from pathlib import Path
 from typing import Any
 
-from mmengine.dist import all_reduce_params
+import torch
+from mmengine.dist import all_reduce_params, master_only
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop
@@ -12,6 +16,7 @@ from timm.utils import ModelEmaV3
 
 from .engine.errors import DataError, UsageError
 from .engine.machine.distributed import unwrapped
+from .engine.machine.memory import peak_memory
 from .engine.weights.formats import Weights
 from .engine.weights.loading import load_weights
 
@@ -155,3 +160,56 @@ class AveragedScoreHook(Hook):
         # Loaded once, of a file that holds both sets.
         load_weights(model, self.weights.other)  # type: ignore[union-attr, arg-type]
         self.weights = None  # their memory is free again
+
+
+@HOOKS.register_module()
+class Costs(Hook):
+    """Write what a training costs to costs.json in the work dir, after each epoch.
+
+    Of all iterations, without validation: `seconds` by the clock and `cpu_seconds` that this
+    process worked, which other work on the machine adds less to; and `bytes` at the peak: of the
+    GPU's memory that tensors took, else of the whole process (0 on Windows). Checkpoints hold them
+    as `costs`, so that a resumed training goes on with those of what it goes on with.
+    """
+
+    def __init__(self) -> None:
+        self.costs = dict(seconds=0.0, cpu_seconds=0.0, bytes=0)
+        self.started: tuple[float, float] | None = None  # of both clocks, within an epoch
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Start the clocks."""
+        self.started = _clocks()
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add what an interrupted epoch took."""
+        self._count()
+        checkpoint['costs'] = self.costs
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Go on with the costs of an interrupted training."""
+        if runner._resume:
+            self.costs = dict(checkpoint.get('costs', self.costs))
+
+    @master_only
+    def after_train_epoch(self, runner: Any) -> None:
+        """Add the epoch, and stop the clocks."""
+        self._count()
+        self.started = None
+        (Path(runner.work_dir) / 'costs.json').write_text(json.dumps(self.costs) + '\n')
+
+    def _count(self) -> None:
+        if self.started is None:
+            return
+        (clock, cpu), now = self.started, _clocks()
+        peak = peak_memory(torch.cuda.is_available()) or 0
+        self.started = now
+        self.costs = dict(
+            seconds=self.costs['seconds'] + now[0] - clock,
+            cpu_seconds=self.costs['cpu_seconds'] + now[1] - cpu,
+            bytes=max(self.costs['bytes'], peak),
+        )
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds by the clock, and that this process worked."""
+    return time.perf_counter(), time.process_time()

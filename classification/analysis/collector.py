@@ -2,7 +2,6 @@
 
 import platform
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from mmengine.hooks import Hook
 
 from ..engine.machine.distributed import unwrapped
+from ..engine.machine.memory import peak_memory
 from ..engine.task import Analyst, task_of
 
 _MB = 2**20
@@ -97,13 +97,9 @@ def _cpu() -> str:
 
 
 def _peak_memory(cuda: bool) -> str:
-    """In words: of tensors on the GPU, else of the whole process."""
-    if cuda:
-        return f'{torch.cuda.max_memory_allocated() / _MB:,.0f} MiB on the GPU'
-    if sys.platform == 'win32':
+    """In words."""
+    peak = peak_memory(cuda)
+    if peak is None:
         return 'unknown'
-    import resource  # Windows has none
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in kB, on macOS in bytes
-    peak = peak if sys.platform == 'darwin' else 1024 * peak
-    return f'{peak / _MB:,.0f} MiB of the whole process, from its start'
+    where = 'on the GPU' if cuda else 'of the whole process, from its start'
+    return f'{peak / _MB:,.0f} MiB {where}'

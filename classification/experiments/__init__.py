@@ -1,4 +1,4 @@
-"""Experiments of many runs: grids of trainings, the study, the ablation, the demo; their reports.
+"""Experiments of many runs: the study, the ablation, the comparison, the demo; their reports.
 
 They run the tools of the clone that this package is in, one process each.
 """

@@ -1,5 +1,8 @@
 """classification/hooks.py: EMA and MESA by hand, what checkpoints hold of them, classes."""
 
+import json
+from itertools import chain, repeat
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -209,3 +212,46 @@ def test_check_classes(train, val, message):
     else:
         with pytest.raises(DataError, match=message):
             hook.before_run(runner)
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """Clocks that move on by 5 and 2 seconds at each look, and a peak of 7 and then 6 bytes."""
+    clocks = ((5 * tick, 2 * tick) for tick in range(100))
+    peaks = chain([7], repeat(6))
+    monkeypatch.setattr('classification.hooks._clocks', lambda: next(clocks))
+    monkeypatch.setattr('classification.hooks.peak_memory', lambda cuda: next(peaks))
+
+
+def test_costs_of_interrupted_epochs_and_not_of_validation(ticking, tmp_path):
+    def written():
+        return list(json.loads((tmp_path / 'costs.json').read_text()).values())
+
+    runner, checkpoint = SimpleNamespace(work_dir=tmp_path, _resume=False), {}
+    hook = HOOKS.build(dict(type='Costs'))
+    hook.before_train_epoch(runner)
+    hook.before_save_checkpoint(runner, checkpoint)
+    assert checkpoint['costs'] == dict(seconds=5, cpu_seconds=2, bytes=7)
+    hook.after_train_epoch(runner)
+    assert written() == [10, 4, 7]
+    hook.before_save_checkpoint(runner, {})  # the best one, after a validation
+    hook.before_train_epoch(runner)
+    hook.after_train_epoch(runner)
+    assert written() == [15, 6, 7]
+
+    for resume, expected in ((True, [10, 4, 7]), (False, [5, 2, 6])):
+        runner._resume, hook = resume, HOOKS.build(dict(type='Costs'))
+        hook.after_load_checkpoint(runner, checkpoint)
+        hook.before_train_epoch(runner)
+        hook.after_train_epoch(runner)
+        assert written() == expected
+
+
+def test_costs_are_in_the_checkpoints_of_a_training(config):
+    options = {'default_hooks.costs.type': 'Costs', 'train_cfg.max_epochs': 1}
+    runner = Runner.from_cfg(config('classification', **options))
+    runner.train()
+    costs = json.loads((Path(runner.work_dir) / 'costs.json').read_text())
+    assert costs['seconds'] > 0 and costs['cpu_seconds'] > 0 and costs['bytes'] > 2**26
+    file = Path(runner.work_dir) / 'epoch_1.pth'
+    assert torch.load(file, weights_only=True, map_location='cpu')['costs'] == costs

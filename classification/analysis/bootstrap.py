@@ -51,3 +51,12 @@ def difference(first: np.ndarray, second: np.ndarray) -> Difference:
         return Difference(np.nan, np.nan, np.nan)
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Difference(float(change[0]), float(low), float(high))
+
+
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """(R,) means of the columns of (K, R), over what is not nan; nan where all is."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    return np.where(
+        count > 0, np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan
+    )

@@ -13,7 +13,6 @@ from classification.export.check_network import check_network
 from classification.export.model import onnx_model
 from classification.export.sessions import onnx_session
 from tests.backbones import build
-from tests.small_models import RIVALS
 
 FAST = 'ConvNeXt'
 # One of each way to compute: another of its family takes a minute and shows nothing else.

@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from classification.rivals.hvittt import HVITTT_ARCHS
-from classification.rivals.hvittt import SCALE, train_depthwise, train_gated
+from classification.rivals.hvittt import HVITTT_ARCHS, SCALE, train_depthwise, train_gated
 from tests import rival_cases
 
 PARAMETERS = {'tiny': 28.704, 'small': 54.362, 'base': 94.369}  # millions

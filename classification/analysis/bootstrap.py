@@ -1,8 +1,8 @@
 """Whether two runs differ: the paired bootstrap over the images of a test.
 
-The images are drawn anew with replacement, the same for both runs, and the metrics computed of what
-was drawn (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13). It tells what
-another choice of test images would change; not what another seed of the training would.
+The images are drawn anew with replacement, the same for both runs, and the metrics computed of
+what was drawn (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13). It
+tells what another choice of test images would change; not what another seed of the training would.
 """
 
 from typing import NamedTuple
@@ -35,9 +35,11 @@ def draw_images(images: int, resamples: int = 1000, seed: int = 0) -> np.ndarray
 
     The first column is the set as it is, with each image once.
     """
-    drawn = np.random.default_rng(seed).integers(0, images, (resamples, images))
-    counts = [np.bincount(one, minlength=images) for one in drawn]
-    return np.stack([np.ones(images, int), *counts], axis=1)
+    rng = np.random.default_rng(seed)
+    counts = np.ones((images, 1 + resamples), np.int16)
+    for r in range(1, 1 + resamples):
+        counts[:, r] = np.bincount(rng.integers(0, images, images), minlength=images)
+    return counts
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> Difference:
@@ -57,6 +59,5 @@ def mean_known(values: np.ndarray) -> np.ndarray:
     """(R,) means of the columns of (K, R), over what is not nan; nan where all is."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
-    return np.where(
-        count > 0, np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan
-    )
+    total = np.where(known, values, 0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

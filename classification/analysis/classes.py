@@ -143,7 +143,7 @@ def _sum_by_class(counts: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
     if len(labels):
         order = np.argsort(labels, kind='stable')
         present, starts = np.unique(labels[order], return_index=True)
-        sums[present] = np.add.reduceat(counts[order], starts, axis=0)
+        sums[present] = np.add.reduceat(counts[order], starts, axis=0, dtype=float)
     return sums
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..visualization.lines import curves
-from ..visualization.page import Html, bar, folded, paragraph, table
+from ..visualization.lines import Curve, curves
+from ..visualization.page import Html, bar, beside, paragraph, table
 
 BINS = 15  # as in Guo et al.
 
@@ -48,18 +48,15 @@ class Calibration:
         return float(np.abs(self.right - self.confidence).sum() / self.counts.sum())
 
 
-def calibration_plot(runs: Mapping[str, Calibration], right: str) -> Html:
-    """The reliability diagram of one or several runs.
-
-    Args:
-        right: what counts as right.
-    """
-    lines = {'perfect': (np.array([0, 1]), np.array([0, 1]))}
+def calibration_plot(runs: Mapping[str, Calibration]) -> Html:
+    """The reliability diagram of one or several runs, by their names."""
+    lines: dict[str, Curve] = {}
     for name, one in runs.items():
         known = one.counts > 0
         shares = one.right[known] / one.counts[known]
         lines[name] = one.confidence[known] / one.counts[known], shares
-    return curves(lines, 'Reliability', 'confidence', right, (0, 1), marker='o')
+    lines['perfect'] = np.array([0, 1]), np.array([0, 1])
+    return curves(lines, 'Reliability', 'confidence', 'share that is right', (0, 1), marker='o')
 
 
 def calibration_report(one: Calibration, what: str, right: str) -> list[Html]:
@@ -91,10 +88,9 @@ def calibration_report(one: Calibration, what: str, right: str) -> list[Html]:
         for i in np.flatnonzero(one.counts)
     ]
     titles = ['confidence', 'right, %', 'mean confidence, %', what]
-    note = f'{right[0].upper()}{right[1:]}; in {BINS} bins of one width (Guo et al., ICML 2017).'
+    note = f'Right means: {right}. {BINS} bins of one width, as in Guo et al., ICML 2017.'
     return [
         paragraph(text),
-        calibration_plot({'this model': one}, 'share that is right'),
-        folded('The bins', table(titles, rows)),
+        beside([calibration_plot({'this model': one}), table(titles, rows)]),
         paragraph(note, note=True),
     ]

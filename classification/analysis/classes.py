@@ -83,19 +83,23 @@ class ClassAnalyst:
         np.add.at(counts, (self.truth, self.best), 1)
         return counts
 
-    def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
+    def sections(self, pictures: Callable[[int], np.ndarray] | None) -> list[Section]:
         """Classes, confusions and pictures."""
         counts = self.counts()
-        return [
+        sections = [
             Section('Classes', [_table(counts, self.classes)]),
             Section('Confused classes', confusion(counts, self.classes, 'images')),
             Section(
                 'Calibration',
-                calibration_report(self.calibration, 'images', 'right is the first class'),
+                calibration_report(self.calibration, 'images', 'the surest class is the true one'),
             ),
-            Section('Worst and best images', self._pictures(pictures)),
-            Section('Most confused images', self._confused(counts, pictures)),
         ]
+        if pictures:
+            sections += [
+                Section('Worst and best images', self._pictures(pictures)),
+                Section('Most confused images', self._confused(counts, pictures)),
+            ]
+        return sections
 
     def draw(self, index: int, image: np.ndarray) -> Image.Image:
         """The image as it is: the caption has all."""

@@ -159,7 +159,7 @@ def _calibration(runs: Mapping[str, Run]) -> list[Html]:
     made = {name: one for name, one in made.items() if one.counts.any()}
     if not made:
         return [paragraph('Left out: there are no scores.')]
-    return [calibration_plot(made, 'share that is right')]
+    return [beside([calibration_plot(made)])]
 
 
 def _differences(

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from ..engine.files.atomic import atomic
 from ..visualization.page import Section, code, folded, heading, page, paragraph, table, tiles
 from .collector import Collector
-from .runs import evaluate_run
+from .runs import Run, evaluate_run
 from .training import MAIN_METRIC, training_section
 
 _PACKAGES = ('torch', 'torchvision', 'timm', 'mmengine', 'mmcv', 'numpy')
@@ -55,6 +55,21 @@ def write_report(
     ]
     path = Path(out) if out else run.work_dir / 'report.html'
     return write_page(path, page(run.name, [f'{run.checkpoint} on {images}, {now()}'], sections))
+
+
+def write_results_report(run: Run, out: str | os.PathLike) -> Path:
+    """Explain results that were saved before, of which no model and no training is known.
+
+    Args:
+        run: such as `saved.read_class_results` gives it.
+        out: HTML file to write.
+
+    Returns:
+        The file.
+    """
+    sections = [_headline(run.metrics), *run.analysis.sections(run.picture)]
+    subtitle = f'Saved results of {len(run.analysis.names())} images, {now()}'
+    return write_page(Path(out), page(run.name, [subtitle], sections))
 
 
 def now() -> str:

@@ -17,6 +17,8 @@ from ..engine.task import Analysis
 from .collector import Collector
 from .training import Log, read_log
 
+NO_LOG = Log([], [], '')
+
 
 @dataclass
 class Run:

@@ -55,11 +55,11 @@ class Analysis(Protocol):
     @property
     def calibration(self) -> Any: ...
 
-    def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
+    def sections(self, pictures: Callable[[int], np.ndarray] | None) -> list[Section]:
         """A report's.
 
         Args:
-            pictures: position -> image (H, W, 3) uint8, RGB.
+            pictures: position -> image (H, W, 3) uint8, RGB; None shows none.
         """
 
     def names(self) -> list[str]:

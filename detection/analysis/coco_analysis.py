@@ -60,9 +60,11 @@ class CocoAnalysis:
         """Of the scores of boxes, of which those are right that found an object at IoU 0.50."""
         return calibrate(self.scores['bbox'])
 
-    def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
+    def sections(self, pictures: Callable[[int], np.ndarray] | None) -> list[Section]:
         """See detection_sections."""
-        drawn = {image_id: partial(pictures, i) for i, image_id in enumerate(self.image_ids)}
+        drawn = {}
+        if pictures:
+            drawn = {image_id: partial(pictures, i) for i, image_id in enumerate(self.image_ids)}
         return detection_sections(
             self.scores, self.truth, self.found, self.classes, self.score_thr, drawn
         )

@@ -60,10 +60,10 @@ def detection_sections(
         'Boundaries of masks': boundary_table(scores, truth, found, classes),
         'Confused classes': _confusion(counts, classes, score_thr),
         'Calibration': calibration_report(
-            calibrate(scores['bbox']), 'boxes', 'right found an object at IoU 0.5'
+            calibrate(scores['bbox']), 'boxes', 'the box found an object of its class at IoU 0.5'
         ),
-        'Worst and best images': shown.worst_and_best(),
-        'Most confused images': shown.most_confused(),
+        'Worst and best images': shown.worst_and_best() if pictures else [],
+        'Most confused images': shown.most_confused() if pictures else [],
     }
     return [Section(title, parts) for title, parts in content.items() if parts]
 

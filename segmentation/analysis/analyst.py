@@ -131,15 +131,19 @@ class MapAnalyst:
         iou = np.where(union > 0, right / np.maximum(union, 1), np.nan)
         return mean_known(iou), iou
 
-    def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
+    def sections(self, pictures: Callable[[int], np.ndarray] | None) -> list[Section]:
         """Classes, confusions, calibration and pictures."""
-        return [
+        sections = [
             Section('Classes', self._classes()),
             Section('Confused classes', confusion(self.counts, self.classes, 'pixels')),
             Section('Calibration', self._calibration()),
-            Section('Worst and best images', self._worst_and_best(pictures)),
-            Section('Most confused images', self._confused(pictures)),
         ]
+        if pictures:
+            sections += [
+                Section('Worst and best images', self._worst_and_best(pictures)),
+                Section('Most confused images', self._confused(pictures)),
+            ]
+        return sections
 
     def _classes(self) -> list[Html]:
         both, either = self.boundaries
@@ -154,7 +158,7 @@ class MapAnalyst:
     def _calibration(self) -> list[Html]:
         if not self.calibration.counts.any():
             return [paragraph('Left out: it needs scores of pixels, and there are none.')]
-        return calibration_report(self.calibration, 'pixels', 'right is the true class')
+        return calibration_report(self.calibration, 'pixels', 'the surest class is the true one')
 
     def _worst_and_best(self, pictures: Callable[[int], np.ndarray]) -> list[Html]:
         text = (

@@ -235,8 +235,7 @@ def _of_classes(
             name_of(classes[k]),
             _percent(one[k]),
             _percent(other[k]),
-            _signed(changes[k].value),
-            _interval(changes[k]),
+            f'{_signed(changes[k].value)} {_interval(changes[k])}',
             ('better' if changes[k].low > 0 else 'worse') if changes[k].is_distinct else '–',
         ]
         for k in order
@@ -247,8 +246,8 @@ def _of_classes(
     }
     title = f'{names[1]} against {names[0]}'
     plot = intervals(points, title, 'difference in points')
-    titles = ['class', *map(name_of, names), 'difference', 'interval', '']
-    return [beside([plot, table(titles, rows, text=(5,))])]
+    titles = ['class', *map(name_of, names), 'difference', '']
+    return [beside([plot, table(titles, rows, text=(4,))])]
 
 
 def _images(first: Run, other: Run, names: tuple[str, str], counts: np.ndarray) -> list[Html]:

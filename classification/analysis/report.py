@@ -91,7 +91,7 @@ def _headline(metrics: Mapping[str, float]) -> Section:
     values = {key: float(value) for key, value in metrics.items()}
     main = [tile(key, value) for key, value in values.items() if MAIN_METRIC.search(key)]
     every = table(['', ''], [[key, number(value)] for key, value in values.items()])
-    title = "All metrics, as the config's evaluators give them"
+    title = 'All metrics'
     if not main:
         return Section('Result', [heading(title), every])
     note = paragraph('In per cent; APs are times 100.', note=True)

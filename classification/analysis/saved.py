@@ -32,12 +32,10 @@ def read_class_results(results: Path, truth: Path) -> Run:
     classes = sorted({path.relative_to(truth).parts[0] for path in files})
     labels = {name: label for label, name in enumerate(classes)}
     content = read_json(results)
-    check(
-        isinstance(content, list)
-        and all(isinstance(one, dict) and 'best' in one for one in content),
-        results,
-        'is no list of the best classes of images, as tools/predict.py writes it for a classifier',
-    )
+    listed = isinstance(content, list) and all(isinstance(one, dict) for one in content)
+    check(listed, results, 'is no list of images, as tools/predict.py writes it for a classifier')
+    usable = all({'file_name', 'best'} <= one.keys() and one['best'] for one in content)
+    check(usable, results, 'has images without file_name or best')
     named = {one['file_name']: one['best'] for one in content}
     paths = {path.relative_to(truth).as_posix(): path for path in files}
     found = match_files(results, named, paths)

@@ -26,6 +26,7 @@ def boundary_band(mask: np.ndarray, width: int) -> np.ndarray:
         (H, W) bool.
     """
     kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
-    border = dict(borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    inside = cv2.erode(mask.astype(np.uint8), kernel, **border)
+    inside = cv2.erode(
+        mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=[0]
+    )
     return mask & (inside == 0)

@@ -1,7 +1,7 @@
 """compare.html: runs side by side, and whether one is better than another."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -274,19 +274,23 @@ def _images(first: Run, other: Run, names: tuple[str, str], counts: np.ndarray) 
         (f'Lost most with {names[1]}', [i for i in order if change[i] < 0]),
     ):
         if chosen and first.picture:
-            figures, width = _sheet(first, other, names, chosen[:_IMAGES])
+            figures, width = _sheet(first, other, names, first.picture, chosen[:_IMAGES])
             content += [heading(title), beside(figures, width)]
     return content
 
 
 def _sheet(
-    first: Run, other: Run, names: tuple[str, str], chosen: Sequence[int]
+    first: Run,
+    other: Run,
+    names: tuple[str, str],
+    pictures: Callable[[int], np.ndarray],
+    chosen: Sequence[int],
 ) -> tuple[list[Html], str]:
     """Pictures of both runs beside each other, or one where they are equal; and their width."""
     figures, width = [], 'thumbnails'
     files = first.analysis.names()
     for i in chosen:
-        image = first.picture(i)
+        image = pictures(i)
         drawn = [run.analysis.draw(i, image) for run in (first, other)]
         captions = [
             f'{name}: {run.analysis.caption(i)}'

@@ -41,10 +41,12 @@ def mean_overlaps(
         for i in np.flatnonzero((image.match >= 0) & ~image.ignored):
             j = image.match[i]
             pair = found[image.found[i]], truth['annotations'][image.truths[j]]
-            masks = [read_mask(one, sizes[image_id]) for one in pair]
+            one, other = (read_mask(shape, sizes[image_id]) for shape in pair)
+            if one is None or other is None:  # of another size than the image
+                continue
             label = image.labels[i]
             objects[label] += 1
-            sums[:, label] += image.overlaps[i, j], boundary_iou(masks[0], masks[1])
+            sums[:, label] += image.overlaps[i, j], boundary_iou(one, other)
     means = np.where(objects > 0, sums / np.maximum(objects, 1), np.nan)
     return Overlaps(objects, means[0], means[1])
 

@@ -233,9 +233,9 @@ def _of_classes(
     rows = [
         [
             name_of(classes[k]),
+            f'{_signed(changes[k].value)} {_interval(changes[k])}',
             _percent(one[k]),
             _percent(other[k]),
-            f'{_signed(changes[k].value)} {_interval(changes[k])}',
             ('better' if changes[k].low > 0 else 'worse') if changes[k].is_distinct else '–',
         ]
         for k in order
@@ -246,8 +246,8 @@ def _of_classes(
     }
     title = f'{names[1]} against {names[0]}'
     plot = intervals(points, title, 'difference in points')
-    titles = ['class', *map(name_of, names), 'difference', '']
-    return [beside([plot, table(titles, rows, text=(4,))])]
+    titles = ['class', 'difference', *map(name_of, names), '']
+    return [beside([plot, table(titles, rows)])]
 
 
 def _images(first: Run, other: Run, names: tuple[str, str], counts: np.ndarray) -> list[Html]:
@@ -265,7 +265,7 @@ def _images(first: Run, other: Run, names: tuple[str, str], counts: np.ndarray) 
         paragraph(
             f'The {one.quality_name} of an image is higher with {names[1]} in {up} of '
             f'{len(change)} images, lower in {down} and the same in {len(change) - up - down}; in '
-            f'the mean it is {_signed(mean.value)} points higher, interval {_interval(mean)}.'
+            f'the mean it changes by {_signed(mean.value)} points, interval {_interval(mean)}.'
         )
     ]
     order = [i for i in np.argsort(change, kind='stable').tolist() if known[i]]

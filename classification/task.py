@@ -152,7 +152,9 @@ class Classification(Task):
         return exportable(model, steps)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> ClassAnalyst:
-        return ClassAnalyst(runner.test_dataloader.dataset)
+        dataset = runner.test_dataloader.dataset
+        classes = dataset.metainfo['classes']
+        return ClassAnalyst(classes, lambda index: dataset.get_data_info(index)['img_path'])
 
     def score(
         self,

@@ -15,10 +15,11 @@ from classification.engine.configs.heads import class_counts
 from classification.engine.task import Task
 from classification.formats import FORMATS
 from classification.results import ClassMap, Result
-from classification.visualization.drawing import Colour, draw_text, hstack
+from classification.visualization.drawing import Colour, class_colours, draw_text, hstack
 
 from . import checks, explanation
-from .analysis import MapAnalyst, draw_wrong
+from .analysis.analyst import MapAnalyst
+from .analysis.wrong import draw_wrong
 
 
 class Segmentation(Task):
@@ -72,7 +73,12 @@ class Segmentation(Task):
         return exportable(model, steps)
 
     def analyst(self, runner: Any, score_thr: float = 0.3) -> MapAnalyst:
-        return MapAnalyst(runner.test_dataloader.dataset)
+        dataset = runner.test_dataloader.dataset
+        return MapAnalyst(
+            dataset.metainfo['classes'],
+            class_colours(dataset.metainfo),
+            lambda index: dataset.get_data_info(index)['img_path'],
+        )
 
     def noise_batch(
         self,

@@ -39,26 +39,36 @@ def confusion(
     content.append(
         matrix([rows[i] for i in kept], [columns[i] for i in kept], counts[np.ix_(kept, kept)])
     )
-    pairs = _largest(wrong[:last, :last], counts, classes, unit)
+    pairs = _largest(counts, classes, unit)
     if pairs:
         content += [heading('Most frequent confusions'), table(*pairs, text=(1,))]
     return content
 
 
 def _largest(
-    wrong: np.ndarray, counts: np.ndarray, classes: Sequence[str], unit: str
+    counts: np.ndarray, classes: Sequence[str], unit: str
 ) -> tuple[list[str], list[list[str | Html]]] | None:
     """Titles and rows of the largest entries, of True class -> predicted class."""
-    order = np.argsort(-wrong, axis=None, kind='stable')[:_PAIRS]
-    pairs = [divmod(int(i), len(classes)) for i in order]
     rows: list[list[str | Html]] = [
         [
             name_of(classes[i]),
             name_of(classes[j]),
-            f'{wrong[i, j]:,}',
-            f'{100 * wrong[i, j] / counts[i].sum():.1f} %',
+            f'{counts[i, j]:,}',
+            f'{100 * counts[i, j] / counts[i].sum():.1f} %',
         ]
-        for i, j in pairs
-        if wrong[i, j]
+        for i, j in most_confused(counts[: len(classes), : len(classes)], _PAIRS)
     ]
     return (['truth', 'taken for', unit, 'of the class'], rows) if rows else None
+
+
+def most_confused(counts: np.ndarray, pairs: int) -> list[tuple[int, int]]:
+    """(true class, predicted class) of the largest entries off the diagonal that are not 0.
+
+    Args:
+        counts: (K, K), rows are the truth.
+        pairs: at most so many.
+    """
+    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    order = np.argsort(-wrong, axis=None, kind='stable')[:pairs]
+    found = [divmod(int(i), len(counts)) for i in order]
+    return [(i, j) for i, j in found if wrong[i, j]]

@@ -11,15 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import get_world_size
 
-from ..engine.configs.loading import load_config
-from ..engine.errors import UsageError
 from ..engine.files.atomic import atomic
-from ..engine.running.testing import evaluate
-from ..engine.running.trained import find_checkpoint, find_config
 from ..visualization.page import Section, code, folded, heading, page, paragraph, table, tiles
 from .collector import Collector
+from .runs import Run, evaluate_run
 from .training import MAIN_METRIC, training_section
 
 _PACKAGES = ('torch', 'torchvision', 'timm', 'mmengine', 'mmcv', 'numpy')
@@ -47,33 +43,42 @@ def write_report(
     Raises:
         UsageError, DataError, CheckpointError: work dir, config, data or file cannot be used.
     """
-    if get_world_size() > 1:  # each would see its share of the images
-        raise UsageError(
-            'A report is written by one process: run tools/analyze.py WORK_DIR after the training.'
-        )
-    work_dir = Path(work_dir)
-    config = Path(config) if config else find_config(work_dir)
-    checkpoint = checkpoint or find_checkpoint(work_dir)
-    cfg = load_config(config, work_dir=work_dir)
-    training = training_section(cfg)  # before the evaluation changes the config
-    collector = Collector(score_thr)
-    metrics = evaluate(cfg, checkpoint, hooks=[collector])
-    text = page(
-        work_dir.resolve().name,
-        [
-            f'{checkpoint} on {len(collector.dataset)} images, '
-            f'{datetime.datetime.now():%d %B %Y, %H:%M}'
-        ],
-        [
-            _headline(metrics),
-            training,
-            *collector.analyst.sections(collector.picture),
-            _speed(collector),
-            _commands(config, checkpoint, work_dir),
-            _setting(cfg, config),
-        ],
-    )
-    path = Path(out) if out else work_dir / 'report.html'
+    run = evaluate_run(work_dir, checkpoint, config, score_thr)
+    images = f'{len(run.collector.dataset)} images'
+    sections = [
+        _headline(run.metrics),
+        training_section(run.log),
+        *run.analysis.sections(run.collector.picture),
+        _speed(run.collector),
+        _commands(run.config, run.checkpoint, run.work_dir),
+        _setting(run.cfg, run.config),
+    ]
+    path = Path(out) if out else run.work_dir / 'report.html'
+    return write_page(path, page(run.name, [f'{run.checkpoint} on {images}, {now()}'], sections))
+
+
+def write_results_report(run: Run, out: str | os.PathLike) -> Path:
+    """Explain results that were saved before, of which no model and no training is known.
+
+    Args:
+        run: such as `saved.read_class_results` gives it.
+        out: HTML file to write.
+
+    Returns:
+        The file.
+    """
+    sections = [_headline(run.metrics), *run.analysis.sections(run.picture)]
+    subtitle = f'Saved results of {len(run.analysis.names())} images, {now()}'
+    return write_page(Path(out), page(run.name, [subtitle], sections))
+
+
+def now() -> str:
+    """The time, to be read."""
+    return f'{datetime.datetime.now():%d %B %Y, %H:%M}'
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Write a page to a file, which is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as unfinished:
         unfinished.write_text(text, encoding='utf-8', errors='replace')
@@ -84,16 +89,16 @@ def _headline(metrics: Mapping[str, float]) -> Section:
     if not metrics:
         return Section('Result', [paragraph('The evaluators gave no metric: nothing was found.')])
     values = {key: float(value) for key, value in metrics.items()}
-    main = [_tile(key, value) for key, value in values.items() if MAIN_METRIC.search(key)]
-    every = table(['', ''], [[key, _number(value)] for key, value in values.items()])
-    title = "All metrics, as the config's evaluators give them"
+    main = [tile(key, value) for key, value in values.items() if MAIN_METRIC.search(key)]
+    every = table(['', ''], [[key, number(value)] for key, value in values.items()])
+    title = 'All metrics'
     if not main:
         return Section('Result', [heading(title), every])
     note = paragraph('In per cent; APs are times 100.', note=True)
     return Section('Result', [tiles(main), note, folded(title, every)])
 
 
-def _tile(key: str, value: float) -> tuple[str, str]:
+def tile(key: str, value: float) -> tuple[str, str]:
     """A metric as people call it."""
     name = key.split('/')[-1].replace('bbox_mAP', 'box AP').replace('segm_mAP', 'mask AP')
     name = name.replace('ema_top', 'EMA weights, top-').replace('_', ' at IoU 0.')
@@ -103,7 +108,8 @@ def _tile(key: str, value: float) -> tuple[str, str]:
     return name, f'{100 * value if "mAP" in key else value:.1f}'
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """As text; what is not finite is a dash."""
     return f'{value:.4g}' if math.isfinite(value) else '–'
 
 

@@ -3,9 +3,9 @@
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
@@ -20,14 +20,58 @@ _NOT_METRICS = {'step', 'iter', 'epoch', 'time', 'data_time', 'memory', 'lr', 'b
 _POINTS = 300  # of a curve; more are averaged
 
 
-def training_section(cfg: Config) -> Section:
-    """Curves from the logs in the config's work dir, of a resumed run from its beginning."""
+class Log(NamedTuple):
+    """What a training logged.
+
+    Attributes:
+        training: entries of the losses and the learning rate.
+        metrics: entries of the evaluations.
+        unit: what the steps of the metrics count.
+    """
+
+    training: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    unit: str
+
+
+def read_log(cfg: Config) -> Log:
+    """The log in a config's work dir, of a resumed run from its beginning."""
     entries = [entry for folder in work_dirs(cfg) for entry in read_scalars(folder)]
-    training = [entry for entry in entries if 'lr' in entry]
-    metrics = [entry for entry in entries if 'lr' not in entry]
-    plots = [*_losses(training), *_metrics(metrics, _metric_unit(cfg))]
+    return Log(
+        [entry for entry in entries if 'lr' in entry],
+        [entry for entry in entries if 'lr' not in entry],
+        _metric_unit(cfg),
+    )
+
+
+def training_section(log: Log) -> Section:
+    """Curves of a training."""
+    plots = [*_losses(log.training), *_metrics(log.metrics, log.unit)]
     if not plots:
         return Section('Training', [paragraph('The work dir holds no log of a training.')])
+    return Section('Training', [beside(plots)])
+
+
+def compared_training(logs: Mapping[str, Log]) -> Section:
+    """Curves of several runs over each other: of the loss and of each main metric.
+
+    Args:
+        logs: name of a run -> its log.
+    """
+    plots = []
+    losses = {name: _curve(log.training, 'loss') for name, log in logs.items()}
+    losses = {name: curve for name, curve in losses.items() if curve[0]}
+    if losses:
+        plots.append(curves(losses, 'Training loss', 'iteration'))
+    found = {key: None for log in logs.values() for entry in log.metrics for key in entry}
+    units = ' or '.join(dict.fromkeys(log.unit for log in logs.values()))
+    for key in filter(MAIN_METRIC.search, found):
+        lines = {name: _curve(log.metrics, key) for name, log in logs.items()}
+        lines = {name: curve for name, curve in lines.items() if curve[0]}
+        if lines:
+            plots.append(curves(lines, key, units, marker='o'))
+    if not plots:
+        return Section('Training', [paragraph('There is no log of a training.')])
     return Section('Training', [beside(plots)])
 
 

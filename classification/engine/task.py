@@ -23,18 +23,69 @@ from .images import read_image
 from .weights.formats import Weights
 
 
+class Judgement(NamedTuple):
+    """A metric of a test that can be computed of any choice of its images.
+
+    Attributes:
+        metric: its name.
+        values: counts (N, R), how often each of N images is in each of R choices -> the metric
+            (R,), and that of each class (K, R), from 0 to 1; nan where there is nothing to judge.
+    """
+
+    metric: str
+    values: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class Analysis(Protocol):
+    """What is to be said of a whole test; its N images are in one order.
+
+    Attributes:
+        classes: their names.
+        quality_name: what `quality` is.
+        calibration: an `analysis.calibration.Calibration`, without predictions where there are no
+            scores.
+    """
+
+    @property
+    def classes(self) -> Sequence[str]: ...
+
+    @property
+    def quality_name(self) -> str: ...
+
+    @property
+    def calibration(self) -> Any: ...
+
+    def sections(self, pictures: Callable[[int], np.ndarray] | None) -> list[Section]:
+        """A report's.
+
+        Args:
+            pictures: position -> image (H, W, 3) uint8, RGB; None shows none.
+        """
+
+    def names(self) -> list[str]:
+        """The file of each image."""
+
+    def quality(self) -> np.ndarray:
+        """(N,) how good the prediction of each image is, from 0 to 1; nan without truth."""
+
+    def judgements(self) -> list[Judgement]:
+        """The task's main metrics, the first one the most important."""
+
+    def draw(self, index: int, image: np.ndarray) -> Image:
+        """An image (H, W, 3) with its truth and what was found."""
+
+    def caption(self, index: int) -> str:
+        """What was found in an image, in a line."""
+
+
 class Analyst(Protocol):
     """Keeps of a test what explains its metrics."""
 
     def add(self, samples: Sequence[Any]) -> None:
         """Take the next samples in the dataset's order, as `test_step` gave them."""
 
-    def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
-        """What is to be said of the whole test, after it.
-
-        Args:
-            pictures: position in the dataset -> its image (H, W, 3) uint8, RGB.
-        """
+    def analysis(self) -> Analysis:
+        """Of the whole test, after it; positions are the dataset's."""
 
 
 class Score(NamedTuple):

@@ -1,16 +1,13 @@
 """Gathers of a detector's test what its report needs."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from mmdet.evaluation import CocoMetric
 
 from classification.engine.errors import UsageError
-from classification.visualization.page import Section
 
-from .sections import detection_sections
+from .coco_analysis import CocoAnalysis
 
 
 class DetectionAnalyst:
@@ -40,17 +37,16 @@ class DetectionAnalyst:
         """Take the results of the next images."""
         self.results += [result for _, result in self.metric.results[len(self.results) :]]
 
-    def sections(self, pictures: Callable[[int], np.ndarray]) -> list[Section]:
-        """See detection_sections."""
-        positions = {result['img_id']: i for i, result in enumerate(self.results)}
+    def analysis(self) -> CocoAnalysis:
+        """Of what the evaluator was given, and the truth that it used."""
         category_ids = self.metric.cat_ids
-        return detection_sections(
+        return CocoAnalysis(
             self.metric._coco_api.dataset,
             [one for result in self.results for one in coco_results(result, category_ids)],
             category_ids,
             ['bbox', 'segm'] if 'segm' in self.metric.metrics else ['bbox'],
             self.score_thr,
-            {image_id: partial(pictures, i) for image_id, i in positions.items()},
+            [result['img_id'] for result in self.results],
         )
 
 

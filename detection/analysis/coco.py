@@ -11,6 +11,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from .resampling import ClassMatches
+
 IOU_THR = 0.5  # of the matches
 SIZES = ('all', 'small', 'medium', 'large')  # up to 32 x 32 pixels, up to 96 x 96, beyond
 
@@ -48,11 +50,13 @@ class CocoScores:
             -1 where a class has no object of that size.
         objects: (classes, SIZES) numbers of truths, crowds aside.
         images: id of an image -> its matches, of all images.
+        classes: the matches of each class at all IoU thresholds; its images are as above.
     """
 
     precision: np.ndarray
     objects: np.ndarray
     images: dict[Any, ImageMatches]
+    classes: list[ClassMatches]
 
     def ap(self, size: str = 'all', iou: float | None = None) -> np.ndarray:
         """(classes,) AP of each, from 0 to 1, and nan for those without objects.
@@ -99,9 +103,12 @@ def evaluate_coco(
     params = evaluation.params
     order = np.searchsorted(params.catIds, category_ids)  # COCOeval has sorted the classes
     by_image: dict[Any, list[dict[str, Any]]] = {image_id: [] for image_id in params.imgIds}
+    by_class: dict[int, list[dict[str, Any]]] = {number: [] for number in category_ids}
     for one in filter(None, evaluation.evalImgs):
         if one['aRng'] == params.areaRng[0]:
             by_image[one['image_id']].append(one)
+            by_class[one['category_id']].append(one)
+    positions = {image_id: i for i, image_id in enumerate(params.imgIds)}
     labels = {category: i for i, category in enumerate(category_ids)}
     return CocoScores(
         precision=evaluation.eval['precision'][..., -1][:, :, order],
@@ -110,6 +117,9 @@ def evaluate_coco(
             image_id: _matches(parts, truths, numbered, labels, kind, evaluation)
             for image_id, parts in by_image.items()
         },
+        classes=[
+            _class_matches(parts, positions, len(params.iouThrs)) for parts in by_class.values()
+        ],
     )
 
 
@@ -136,6 +146,29 @@ def _count(evaluation: COCOeval, labels: Mapping[int, int]) -> np.ndarray:
             np.asarray(one['gtIgnore']) == 0
         ).sum()
     return counts
+
+
+def _class_matches(
+    parts: Sequence[Mapping[str, Any]], positions: Mapping[Any, int], thresholds: int
+) -> ClassMatches:
+    """A class from COCOeval's parts, one per image in its order."""
+    objects = np.zeros(len(positions), int)
+    images, scores = [np.zeros(0, int)], [np.zeros(0)]
+    hits, ignored = [np.zeros((thresholds, 0), bool)], [np.zeros((thresholds, 0), bool)]
+    for part in parts:
+        position = positions[part['image_id']]
+        objects[position] = np.count_nonzero(np.asarray(part['gtIgnore']) == 0)
+        images.append(np.full(len(part['dtScores']), position))
+        scores.append(part['dtScores'])
+        ignored.append(part['dtIgnore'].astype(bool))
+        hits.append((part['dtMatches'] > 0) & ~ignored[-1])
+    order = np.argsort(-np.concatenate(scores), kind='stable')
+    return ClassMatches(
+        np.concatenate(images)[order],
+        np.concatenate(hits, axis=1)[:, order],
+        np.concatenate(ignored, axis=1)[:, order],
+        objects,
+    )
 
 
 def _matches(

@@ -54,7 +54,7 @@ def draw_errors(
     for number, label, lost in zip(seen.truths, seen.truth_labels, outcome.lost, strict=True):
         truth, colour = truths[number], ORANGE if lost else BLUE
         text = f'{"not found: " if lost else ""}{shorten(classes[label])}'
-        left.append(Mark(truth['bbox'], _mask(truth, size), colour, text))
+        left.append(Mark(truth['bbox'], read_mask(truth, size), colour, text))
     right = []
     for number, kind, label, score in zip(
         seen.found, outcome.kinds, seen.labels, seen.scores, strict=True
@@ -62,7 +62,7 @@ def draw_errors(
         text = f'{shorten(classes[label])} {score:.2f}'
         text = text if kind in (RIGHT, IGNORED) else f'{kind}: {text}'
         colour = {RIGHT: BLUE, IGNORED: _GREY}.get(kind, VERMILLION)
-        right.append(Mark(found[number]['bbox'], _mask(found[number], size), colour, text))
+        right.append(Mark(found[number]['bbox'], read_mask(found[number], size), colour, text))
     return hstack(draw_marks(image, left), draw_marks(image, right[::-1]))  # the surest on top
 
 
@@ -86,7 +86,7 @@ def draw_marks(image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
     return picture
 
 
-def _mask(one: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray | None:
+def read_mask(one: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray | None:
     """The mask (H, W) of polygons or of an RLE; None without one, or with one of another size."""
     shape = one.get('segmentation')
     if not shape:

@@ -1,11 +1,12 @@
 """A detector's sections of a report, from its truth and its results in COCO's formats."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from classification.analysis.bootstrap import mean_known
+from classification.analysis.calibration import calibration_report
 from classification.analysis.confusion import confusion
 from classification.visualization.lines import curves
 from classification.visualization.page import (
@@ -14,57 +15,57 @@ from classification.visualization.page import (
     Section,
     bar,
     beside,
-    colour_key,
-    heading,
     name_of,
     paragraph,
-    picture,
     table,
 )
-from classification.visualization.page_style import BLUE, ORANGE, VERMILLION
 
-from .coco import SIZES, CocoScores, evaluate_coco
+from .boundary import mean_overlaps
+from .calibrating import calibrate
+from .coco import SIZES, CocoScores
 from .errors import KINDS, ap_costs, find_errors
-from .images import ImageOutcome, confusion_matrix, judge_image
-from .marking import draw_errors
+from .images import confusion_matrix, judge_image
+from .pictures import ImagePictures, Pictures
+from .resampling import resampled_ap
 
-_WORST, _BEST = 10, 4
-_KIND_NAMES = {'bbox': 'box', 'segm': 'mask'}
-
-# Id of an image -> what reads it, (H, W, 3) uint8, RGB.
-Pictures = Mapping[Any, Callable[[], np.ndarray]]
+KIND_NAMES = {'bbox': 'box', 'segm': 'mask'}
 
 
 def detection_sections(
+    scores: Mapping[str, CocoScores],
     truth: Mapping[str, Any],
     found: Sequence[Mapping[str, Any]],
-    category_ids: Sequence[int],
-    kinds: Sequence[str],
+    classes: Sequence[str],
     score_thr: float,
     pictures: Pictures,
 ) -> list[Section]:
-    """Classes, precision and recall, errors, sizes, confusions and pictures.
+    """Classes, precision and recall, errors, sizes, numbers, boundaries, confusions and pictures.
 
     Args:
-        truth, found, category_ids: see coco.evaluate_coco; boxes are always there.
-        kinds: 'bbox', and 'segm' where there are masks.
+        scores: 'bbox', and 'segm' where there are masks -> their evaluation.
+        truth, found: what was evaluated, see coco.evaluate_coco.
+        classes: their names.
         score_thr: what is less sure is left out of confusions and pictures.
         pictures: only these images are drawn.
     """
-    names = {category['id']: str(category['name']) for category in truth['categories']}
-    classes = [names[number] for number in category_ids]
-    scores = {kind: evaluate_coco(truth, found, category_ids, kind) for kind in kinds}
     boxes = scores['bbox'].images.values()
     counts = confusion_matrix(boxes, len(classes), score_thr)
-    drawn = worst_and_best(scores['bbox'], score_thr, truth, found, classes, pictures)
-    return [
-        Section('Classes', [class_table(scores, classes)]),
-        Section('Precision and recall', precision_recall(scores, classes)),
-        Section('What the AP loses', error_table(scores, len(classes), score_thr)),
-        Section('Sizes of objects', [size_table(scores)]),
-        Section('Confused classes', _confusion(counts, classes, score_thr)),
-        Section('Worst and best images', drawn),
-    ]
+    shown = ImagePictures(scores['bbox'], score_thr, truth, found, classes, pictures)
+    content = {
+        'Classes': [class_table(scores, classes)],
+        'Precision and recall': precision_recall(scores, classes),
+        'What the AP loses': error_table(scores, len(classes), score_thr),
+        'Sizes of objects': [size_table(scores)],
+        'Numbers of objects': number_table(scores),
+        'Boundaries of masks': boundary_table(scores, truth, found, classes),
+        'Confused classes': _confusion(counts, classes, score_thr),
+        'Calibration': calibration_report(
+            calibrate(scores['bbox']), 'boxes', 'the box found an object of its class at IoU 0.5'
+        ),
+        'Worst and best images': shown.worst_and_best() if pictures else [],
+        'Most confused images': shown.most_confused() if pictures else [],
+    }
+    return [Section(title, parts) for title, parts in content.items() if parts]
 
 
 def _confusion(counts: np.ndarray, classes: Sequence[str], score_thr: float) -> list[Html]:
@@ -79,13 +80,13 @@ def _confusion(counts: np.ndarray, classes: Sequence[str], score_thr: float) -> 
     ]
 
 
-def class_table(scores: dict[str, CocoScores], classes: Sequence[str]) -> Html:
+def class_table(scores: Mapping[str, CocoScores], classes: Sequence[str]) -> Html:
     """APs of each class, the worst first."""
     boxes = scores['bbox']
     titles = ['class']
     columns: list[list[Cell]] = [[name_of(name) for name in classes]]
     for kind, one in scores.items():
-        name = _KIND_NAMES[kind]
+        name = KIND_NAMES[kind]
         titles += [f'{name} AP', f'{name} AP at IoU 0.5']
         columns.append([bar(*_share(value)) for value in one.ap()])
         columns.append([_share(value)[1] for value in one.ap(iou=0.5)])
@@ -100,7 +101,7 @@ def _share(value: float) -> tuple[float | None, str]:
     return (None, '–') if np.isnan(value) else (float(value), f'{100 * value:.1f}')
 
 
-def precision_recall(scores: dict[str, CocoScores], classes: Sequence[str]) -> list[Html]:
+def precision_recall(scores: Mapping[str, CocoScores], classes: Sequence[str]) -> list[Html]:
     """Curves of the mean over the classes, and of the worst classes."""
     recalls = np.linspace(0, 1, 101)
     plots = []
@@ -110,7 +111,7 @@ def precision_recall(scores: dict[str, CocoScores], classes: Sequence[str]) -> l
             return [paragraph('There are no objects.')]
         mean = one.precision[:, :, known, 0].mean(axis=2)
         lines = {f'IoU {0.5 + 0.05 * t:.2f}': (recalls, mean[t]) for t in (0, 5, 8)}
-        name = _KIND_NAMES[kind]
+        name = KIND_NAMES[kind]
         plots.append(curves(lines, f'Mean over the classes, {name}', 'recall', 'precision', (0, 1)))
         worst = known[np.argsort(one.ap(iou=0.5)[known], kind='stable')][:5]
         if len(known) > 1:
@@ -121,7 +122,7 @@ def precision_recall(scores: dict[str, CocoScores], classes: Sequence[str]) -> l
     return [beside(plots)]
 
 
-def error_table(scores: dict[str, CocoScores], classes: int, score_thr: float) -> list[Html]:
+def error_table(scores: Mapping[str, CocoScores], classes: int, score_thr: float) -> list[Html]:
     """The kinds of errors with their numbers and costs."""
     costs, text = {}, []
     for kind, one in scores.items():
@@ -131,7 +132,7 @@ def error_table(scores: dict[str, CocoScores], classes: int, score_thr: float) -
             return [paragraph('There are no objects.')]
         worst = max(costs[kind], key=costs[kind].__getitem__)
         text.append(
-            f'For the {_KIND_NAMES[kind]} AP at IoU 0.5 of {100 * ap:.1f}, the most costly kind is '
+            f'For the {KIND_NAMES[kind]} AP at IoU 0.5 of {100 * ap:.1f}, the most costly kind is '
             f'{worst}: without it, it would be {100 * (ap + costs[kind][worst]):.1f}.'
         )
     largest = max(max(one.values()) for one in costs.values()) or 1
@@ -148,7 +149,7 @@ def error_table(scores: dict[str, CocoScores], classes: int, score_thr: float) -
         for kind, what in KINDS.items()
     ]
     titles = ['kind', f'boxes from score {score_thr:g}']
-    titles += [f'{_KIND_NAMES[kind]} AP it costs' for kind in costs] + ['what it is']
+    titles += [f'{KIND_NAMES[kind]} AP it costs' for kind in costs] + ['what it is']
     note = (
         'Kinds and costs as in TIDE (Bolya et al., ECCV 2020): the AP at IoU 0.5 that repairing '
         'this kind alone would bring, times 100, over all detections. Costs do not add up to '
@@ -161,7 +162,7 @@ def error_table(scores: dict[str, CocoScores], classes: int, score_thr: float) -
     ]
 
 
-def size_table(scores: dict[str, CocoScores]) -> Html:
+def size_table(scores: Mapping[str, CocoScores]) -> Html:
     """AP by the area of the objects."""
     meaning = ('all', 'small: up to 32 × 32', 'medium: up to 96 × 96', 'large')
     rows = []
@@ -171,72 +172,62 @@ def size_table(scores: dict[str, CocoScores]) -> Html:
             values = one.ap(size)
             cells.append(bar(*_share(np.nan if np.isnan(values).all() else np.nanmean(values))))
         rows.append([text, *cells, f'{scores["bbox"].objects[:, i].sum():,}'])
-    titles = [f'{_KIND_NAMES[kind]} AP' for kind in scores]
+    titles = [f'{KIND_NAMES[kind]} AP' for kind in scores]
     return table(['area in pixels', *titles, 'objects'], rows)
 
 
-def worst_and_best(
-    scores: CocoScores,
-    score_thr: float,
+def number_table(scores: Mapping[str, CocoScores]) -> list[Html]:
+    """AP by the number of objects in an image: thirds of the images, by their number."""
+    numbers = np.sum([one.objects for one in scores['bbox'].classes], axis=0)
+    ends = np.unique(np.quantile(numbers, [1 / 3, 2 / 3, 1], method='inverted_cdf'))
+    if len(ends) == 1:
+        return [paragraph(f'All images have {ends[0]} objects.', note=True)]
+    groups = np.searchsorted(ends, numbers)
+    chosen = (groups[:, None] == np.arange(len(ends))).astype(int)
+    values = [mean_known(resampled_ap(one.classes, chosen)) for one in scores.values()]
+    rows = []
+    for i, name in enumerate(['few', 'some', 'many'] if len(ends) == 3 else ['few', 'many']):
+        inside = numbers[groups == i]
+        low, high = inside.min(), inside.max()
+        text = f'{name}: {low}' if low == high else f'{name}: {low} to {high}'
+        cells = [bar(*_share(value[i])) for value in values]
+        rows.append([text, *cells, f'{len(inside):,}', f'{inside.sum():,}'])
+    titles = [f'{KIND_NAMES[kind]} AP' for kind in scores]
+    return [table(['objects in the image', *titles, 'images', 'objects'], rows)]
+
+
+def boundary_table(
+    scores: Mapping[str, CocoScores],
     truth: Mapping[str, Any],
     found: Sequence[Mapping[str, Any]],
     classes: Sequence[str],
-    pictures: Pictures,
 ) -> list[Html]:
-    """Pictures of images, sorted by F1 and then by the number of mistakes."""
-    outcomes = {
-        image_id: judge_image(image, score_thr)
-        for image_id, image in scores.images.items()
-        if image_id in pictures
-    }
-    crowds: dict[Any, list] = {}
-    for one in truth.get('annotations', []):
-        if one.get('iscrowd'):
-            crowds.setdefault(one['image_id'], []).append(one)
-    order = sorted(outcomes, key=lambda i: (outcomes[i].quality, -outcomes[i].mistakes))
-    worst = [i for i in order if outcomes[i].mistakes][:_WORST]
-    # Of images without mistakes those with the most objects say most.
-    best = sorted(order, key=lambda i: (-outcomes[i].quality, -len(outcomes[i].lost)))
-    best = [i for i in best if i not in worst and outcomes[i].quality][:_BEST]
-
-    files = {one['id']: Path(str(one.get('file_name', one['id']))).name for one in truth['images']}
-
-    def draw(image_id: Any) -> Html:
-        outcome = outcomes[image_id]
-        drawn = draw_errors(
-            pictures[image_id](),
-            outcome,
-            truth.get('annotations', []),
-            found,
-            classes,
-            crowds.get(image_id, []),
-        )
-        return picture(drawn, f'{files.get(image_id, image_id)}: {_caption(outcome)}', side=900)
-
-    found_any = any(outcome.kinds for outcome in outcomes.values())
-    nothing = [] if found_any else [paragraph('No detection has that score.')]
-    content = [
-        paragraph(
-            f'Left the truth, right the detections with a score of at least {score_thr:g}. '
-            'Images are sorted by F1 (twice the right detections, over detections and objects).',
-            note=True,
-        ),
-        *nothing,
-        colour_key(
-            [
-                (BLUE, 'right'),
-                (VERMILLION, 'false detection, with its kind'),
-                (ORANGE, 'object not found'),
-            ]
-        ),
+    """How well the masks fit that found an object; nothing of boxes alone."""
+    if 'segm' not in scores:
+        return []
+    overlaps = mean_overlaps(scores['segm'], truth, found)
+    if not overlaps.objects.any():
+        return [paragraph('No mask found an object.')]
+    rows = [
+        [
+            name_of(classes[k]),
+            bar(*_share(overlaps.mask[k])),
+            bar(*_share(overlaps.boundary[k])),
+            f'{overlaps.objects[k]:,}',
+        ]
+        for k in np.argsort(np.nan_to_num(overlaps.boundary, nan=2), kind='stable')
     ]
-    for title, chosen in (('Worst', worst), ('Best', best)):
-        if chosen:
-            drawn = [draw(image_id) for image_id in chosen]
-            content += [heading(title), beside(drawn, 'pictures')]
-    return content
-
-
-def _caption(outcome: ImageOutcome) -> str:
-    objects, mistakes = len(outcome.lost), outcome.mistakes
-    return f'F1 {outcome.quality:.2f}, objects: {objects}, mistakes: {mistakes}'
+    note = (
+        'Of the masks that found an object at IoU 0.5. Boundary IoU (Cheng et al., CVPR 2021) '
+        'compares only the pixels of both masks that are within 2 % of the diagonal of the image '
+        'from their outlines: the IoU of a large mask hides a rough outline, this does not.'
+    )
+    mean = (
+        f'Mean over the classes: mask IoU {100 * np.nanmean(overlaps.mask):.1f}, '
+        f'boundary IoU {100 * np.nanmean(overlaps.boundary):.1f}.'
+    )
+    return [
+        paragraph(mean),
+        table(['class', 'mean mask IoU, %', 'mean boundary IoU, %', 'objects found'], rows),
+        paragraph(note, note=True),
+    ]

@@ -114,14 +114,16 @@ def _run(commands, folder):
 
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory, digits):
-    """A folder with what the pages call work_dirs/photos, images/, clip.avi and large.png."""
+    """A folder with what the pages call work_dirs/photos, photos-2, images/,
+    clip.avi and large.png."""
     folder = tmp_path_factory.mktemp('photos')
     shutil.copytree(digits / 'data', folder / 'data')
     _run(
         'python tools/finetune.py data/digits/coco --model mila-digits --from-scratch --no-flip'
         ' --epochs 2 --work-dir work_dirs/photos\n'
         'cp -r data/digits/coco/val2017 images; mkdir checkpoints\n'
-        'cp work_dirs/photos/epoch_2.pth checkpoints/own.pth',
+        'cp work_dirs/photos/epoch_2.pth checkpoints/own.pth\n'
+        'cp -r work_dirs/photos work_dirs/photos-2',
         folder,
     )
     image = cv2.imread(str(next((folder / 'images').iterdir())))

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from classification.engine.errors import UsageError
 from tests.conftest import load_script
 from tests.helpers import FIXTURES, LAST
 
-SECTIONS = ['Result', 'Training', 'Classes', 'Confused classes', 'Worst and best images']
+SECTIONS = ['Result', 'Training', 'Classes', 'Confused classes', 'Calibration']
+SECTIONS += ['Worst and best images', 'Most confused images']
 SECTIONS += ['Speed and memory', 'Use it', 'Setting']
 
 
@@ -28,6 +30,54 @@ def test_report_of_a_training(task, trained, here, run, capsys):
     command = f'python tools/predict.py {next(folder.glob("*.py"))} {folder}/'
     assert command in text
     assert len(text) < 3_000_000
+
+
+@pytest.mark.parametrize(
+    'task',
+    [
+        pytest.param('classification', marks=pytest.mark.slow),
+        pytest.param('detection', marks=pytest.mark.slow),
+        'segmentation',
+    ],
+)
+def test_two_trainings_are_compared(task, trained, here, run):
+    folder = trained(task)
+    other = shutil.copytree(folder, here / 'other')
+    run('analyze', folder, other, '--out', 'c.html', '--score-thr', '0')
+    text = (here / 'c.html').read_text()
+    titles = re.findall('<h2>([^<]+)</h2>', text)
+    pair = f'other against {folder.name}'
+    assert titles == ['Side by side', 'Training', 'Calibration', pair, f'{pair}: images']
+    assert 'interval [+0.0, +0.0], is not distinguishable from zero' in text
+    assert 'milliseconds per image' in text and not re.search(r'>[^<]*\bnan\b', text)
+
+
+@pytest.mark.parametrize(
+    'task, results, truth',
+    [
+        pytest.param('classification', 'results.json', 'imagenet/val', marks=pytest.mark.slow),
+        ('detection', 'results.json', 'coco/annotations/instances_val2017.json'),
+        pytest.param('segmentation', 'masks', 'ade/annotations/validation', marks=pytest.mark.slow),
+    ],
+)
+def test_saved_results_give_the_metrics_of_the_test(task, results, truth, trained, here, run):
+    """Those that tools/predict.py has written of the images that tools/test.py takes."""
+    folder = trained(task)
+    images = {'classification': truth, 'detection': 'coco/val2017'}
+    images = Path('data/digits') / images.get(task, 'ade/images/validation')
+    run('predict', folder, images, '--out', 'p', '--no-overlays')
+    saved = ['--results', f'p/{results}', '--truth', Path('data/digits') / truth]
+    saved += [] if task == 'classification' else ['--images', images]
+    saved += ['--reduce-zero-label'] if task == 'segmentation' else []
+    run('analyze', *saved, '--out', 'r.html', '--score-thr', '0')
+    run('analyze', folder, '--out', 'own.html', '--score-thr', '0')
+    tile = r'<b>([\d.]+)</b><span>(box AP|mask AP|mIoU|top-1)</span>'
+    ours, own = (re.findall(tile, (here / name).read_text()) for name in ('r.html', 'own.html'))
+    assert ours and [name for _, name in ours] == [name for _, name in own]
+    values = [[float(value) for value, _ in tiles] for tiles in (ours, own)]
+    assert values[0] == pytest.approx(values[1], abs=0.11)  # mmseg rounds before
+    text = (here / 'r.html').read_text()
+    assert 'Worst and best images' in text and 'data:image/jpeg' in text
 
 
 def test_the_headline_is_the_evaluators(trained, here, run):
@@ -71,9 +121,18 @@ def test_mistakes(trained, here, fails, run):
     shutil.copy(config, here / 'w' / 'b.py')
     assert 'w holds 2 configs (a.py, b.py)' in fails('analyze', 'w')
     assert not (here / 'w' / 'report.html').exists()
-    for option in (['--out', 'r.txt'], ['--score-thr', '2']):
+    missing = fails('analyze', '--results', 'r.json', '--truth', 't.json')
+    assert missing == 'r.json does not exist: give saved results and their truth.'
+    for arguments in (
+        ['w', '--out', 'r.txt'],
+        ['w', '--score-thr', '2'],
+        ['--seed', '1'],
+        ['w', '--results', 'r.json', '--truth', 't.json'],
+        ['--results', 'r.json'],
+        ['w', 'v', '--checkpoint', 'x.pth'],
+    ):
         with pytest.raises(SystemExit) as stop:
-            run('analyze', 'w', *option)
+            run('analyze', *arguments)
         assert stop.value.code == 2
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from classification.analysis import report
+from classification.analysis import report, runs
 from classification.engine.errors import UsageError
 
 
@@ -19,7 +19,7 @@ from classification.engine.errors import UsageError
     ],
 )
 def test_metrics_have_the_names_that_people_use(key, value, tile):
-    assert report._tile(key, value) == tile
+    assert report.tile(key, value) == tile
 
 
 def test_without_metrics_the_page_says_so():
@@ -32,6 +32,6 @@ def test_other_metrics_are_shown_where_there_is_no_usual_one():
 
 
 def test_one_process_writes_a_report(monkeypatch):
-    monkeypatch.setattr(report, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(runs, 'get_world_size', lambda: 2)
     with pytest.raises(UsageError, match='written by one process'):
         report.write_report('w')

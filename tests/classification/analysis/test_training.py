@@ -6,7 +6,7 @@ import re
 import pytest
 from mmengine.config import Config
 
-from classification.analysis.training import training_section, work_dirs
+from classification.analysis.training import read_log, training_section, work_dirs
 
 
 def log(folder, entries, part='20260101_000000'):
@@ -19,7 +19,7 @@ def log(folder, entries, part='20260101_000000'):
 
 def titles(folder, **config):
     cfg = Config(dict(work_dir=str(folder), **config))
-    text = ''.join(training_section(cfg).content)
+    text = ''.join(training_section(read_log(cfg)).content)
     return re.findall(r'>([^<>]+)</text>', text), text
 
 

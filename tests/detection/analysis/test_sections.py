@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from classification.visualization.page import page
-from detection.analysis.sections import detection_sections
+from detection.analysis.coco_analysis import CocoAnalysis
 from tests.scenes import IDS, annotation, scenes
 
 NAMES = [
@@ -25,14 +25,15 @@ NAN = re.compile(r'>[^<]*\bnan\b')
 def text_of(truth, found, ids=IDS, kinds=('bbox', 'segm')):
     """The page of the sections, with pictures of all images."""
     image = np.full((200, 200, 3), 90, np.uint8)
-    pictures = {one['id']: lambda: image for one in truth['images']}
-    return page('report', [], detection_sections(truth, found, ids, kinds, 0.3, pictures))
+    images = [one['id'] for one in truth['images']]
+    analysis = CocoAnalysis(truth, found, ids, kinds, 0.3, images)
+    return page('report', [], analysis.sections(lambda i: image))
 
 
 @pytest.mark.parametrize('kinds', [['bbox'], ['bbox', 'segm']], ids='+'.join)
 def test_all_sections(kinds):
     text = text_of(*scenes(), kinds=kinds)
-    assert text.count('<svg') == 2 * len(kinds)
+    assert text.count('<svg') == 2 * len(kinds) + 1
     assert text.count('data:image/jpeg') >= 8
     assert ('mask AP' in text) == ('segm' in kinds)
     assert not NAN.search(text)
@@ -91,7 +92,7 @@ def test_many_classes_are_shortened():
 
 def test_an_image_that_was_not_tested_is_not_drawn():
     truth, found = scenes()
-    sections = detection_sections(truth, found, IDS, ['bbox'], 0.3, {})
+    sections = CocoAnalysis(truth, found, IDS, ['bbox'], 0.3, []).sections(None)
     assert 'data:image' not in page('report', [], sections)
 
 

@@ -1,7 +1,6 @@
 """A segmentor's sections, from maps made by hand."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,11 @@ from mmengine.structures import PixelData
 from mmseg.evaluation import IoUMetric
 from mmseg.structures import SegDataSample
 
+from classification.visualization.drawing import class_colours
 from classification.visualization.page import page
-from segmentation.analysis import MapAnalyst, class_iou, count_pixels, draw_wrong
+from segmentation.analysis.analyst import MapAnalyst
+from segmentation.analysis.counting import class_iou, count_pixels
+from segmentation.analysis.wrong import draw_wrong
 
 IMAGE = np.full((16, 24, 3), 200, np.uint8)
 
@@ -22,10 +24,8 @@ def sample(truth, found):
 
 
 def analyst(classes=('sky', 'tree', 'car')):
-    dataset = SimpleNamespace(
-        metainfo=dict(classes=classes), get_data_info=lambda i: dict(img_path=f'/x/{i}.png')
-    )
-    return MapAnalyst(dataset)
+    colours = class_colours(dict(classes=classes))
+    return MapAnalyst(classes, colours, lambda i: f'/x/{i}.png')
 
 
 def random_maps(seed, classes=3, shape=(16, 24)):
@@ -64,9 +64,8 @@ def test_the_worst_and_best_images_are_kept():
         found = truth.copy()
         found.flat[: wrong * 5] = 1
         made.add([sample(truth, found)])
-    assert [one.index for one in made.worst] == list(range(18, 10, -1))
-    assert [one.index for one in made.best] == [19, 0, 1, 2]
-    np.testing.assert_array_equal(made.best[0].read_maps(), [truth, truth])
+    assert made.worst_and_best() == (list(range(18, 10, -1)), [19, 0, 1, 2])
+    np.testing.assert_array_equal(made.images[19].read_maps(), [truth, truth])
     text = text_of(made)
     assert text.index('18.png') < text.index('17.png')
 

@@ -54,7 +54,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--classes', metavar='NAME', nargs='+', help='of segmentation; default: their numbers'
     )
     saved.add_argument(
-        '--reduce-zero-label',
+        '--zero-is-ignored',
         action='store_true',
         help='in the true maps 0 is no class, and 1 the first one, as in ADE20K',
     )
@@ -112,9 +112,7 @@ def read_results(path: Path, args: argparse.Namespace) -> Run:
         return read_class_results(path, args.truth)
     from segmentation.analysis.saved import read_map_results  # loads mmseg
 
-    return read_map_results(
-        path, args.truth, args.images, args.classes, reduce_zero_label=args.reduce_zero_label
-    )
+    return read_map_results(path, args.truth, args.images, args.classes, args.zero_is_ignored)
 
 
 if __name__ == '__main__':

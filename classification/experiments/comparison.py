@@ -251,9 +251,12 @@ def backbone(family: Family, task: str) -> dict[str, Any]:
         changes[f'{place}.num_classes'] = 10
     else:
         changes[f'{place}.type'] = 'TimmBackbone'
-    if task == 'detection':
-        changes['model.neck.in_channels'] = list(family.widths)
-    if task == 'segmentation':
-        changes['model.decode_head.in_channels'] = list(family.widths)
-        changes['model.auxiliary_head.in_channels'] = family.widths[2]
+    # Whatever reads the maps: all of them, or the one at its index.
+    model = load_config(config_file(task)).model
+    for name, part in model.items():
+        index = part.get('in_index') if isinstance(part, dict) else None
+        if isinstance(index, int):
+            changes[f'model.{name}.in_channels'] = family.widths[index]
+        elif isinstance(part, dict) and isinstance(part.get('in_channels'), (list, tuple)):
+            changes[f'model.{name}.in_channels'] = list(family.widths)
     return changes

@@ -89,7 +89,7 @@ FAMILIES: dict[str, Family] = {
         (32, 64, 128, 256),
         dict(embed_dims=(32, 64, 128, 256), depths=(1, 1, 3, 1), num_heads=HEADS, projection=512),
         2_037_402,
-        31_368_704,
+        31_573_504,
     ),
     'hvittt': Family(
         'H-ViT3',
@@ -113,7 +113,7 @@ FAMILIES: dict[str, Family] = {
         (32, 64, 128, 256),
         dict(embed_dim=32, depths=(1, 1, 4, 1), num_heads=(2, 2, 4, 8), splits=(1, 2, 4, 0)),
         2_050_474,
-        26_959_360,
+        27_622_912,
     ),
     'pvtv2': Family(
         'PVTv2',
@@ -121,7 +121,7 @@ FAMILIES: dict[str, Family] = {
         (30, 60, 150, 240),
         dict(embed_dims=(30, 60, 150, 240), depths=(1, 1, 2, 1)),
         2_085_340,
-        25_632_960,
+        25_771_200,
     ),
 }
 

@@ -23,8 +23,8 @@ def read_map_results(
     truth: Path,
     images: Path | None = None,
     classes: Sequence[str] | None = None,
-    palette: Sequence[Colour] | None = None,
     reduce_zero_label: bool = False,
+    palette: Sequence[Colour] | None = None,
 ) -> Run:
     """A folder of PNG maps against another, whose files have the same names.
 
@@ -35,8 +35,8 @@ def read_map_results(
         truth: folder of the true maps.
         images: folder of the images, with the same names before their suffix, to show them.
         classes: their names; None for the numbers.
-        palette: a colour for each class; None for hues far apart.
         reduce_zero_label: 0 in the truth is no class and 1 the first one, as in ADE20K.
+        palette: a colour for each class; None for hues far apart.
 
     Raises:
         DataError: they cannot be read, or do not belong together.

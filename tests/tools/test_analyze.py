@@ -68,7 +68,7 @@ def test_saved_results_give_the_metrics_of_the_test(task, results, truth, traine
     run('predict', folder, images, '--out', 'p', '--no-overlays')
     saved = ['--results', f'p/{results}', '--truth', Path('data/digits') / truth]
     saved += [] if task == 'classification' else ['--images', images]
-    saved += ['--reduce-zero-label'] if task == 'segmentation' else []
+    saved += ['--zero-is-ignored'] if task == 'segmentation' else []
     run('analyze', *saved, '--out', 'r.html', '--score-thr', '0')
     run('analyze', folder, '--out', 'own.html', '--score-thr', '0')
     tile = r'<b>([\d.]+)</b><span>(box AP|mask AP|mIoU|top-1)</span>'

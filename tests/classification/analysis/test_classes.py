@@ -47,3 +47,20 @@ def test_all_right_and_one_class():
     text = text_of(analyst([(0, [1.0])], ['all']))
     assert 'Wrong' not in text['Worst and best images']
     assert 'Most frequent' not in text['Confused classes']
+
+
+def test_top1_of_any_choice_of_images():
+    (judgement,) = analyst(SAMPLES).judgements()
+    counts = np.array([[1, 2, 0], [1, 1, 0], [1, 0, 3], [1, 1, 1]])
+    mean, each = judgement.values(counts)
+    np.testing.assert_allclose(mean, [0.5, 0.75, 0.25])
+    np.testing.assert_allclose(
+        each, [[0.5, 2 / 3, np.nan], [0.5, 1, 0.25], [np.nan, np.nan, np.nan]]
+    )
+
+
+def test_images_of_the_most_frequent_confusions():
+    text = text_of(analyst([*SAMPLES, (0, [0.3, 0.7, 0.0])]))['Most confused images']
+    assert text.index('cat taken for dog: 2 images') < text.index('dog taken for cat: 1 images')
+    assert text.index('dog 0.80') < text.index('dog 0.70')
+    assert 'No class' in text_of(analyst([(0, [1.0])], ['all']))['Most confused images']

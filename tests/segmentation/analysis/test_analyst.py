@@ -94,3 +94,28 @@ def test_wrong_pixels_are_marked():
     k = drawn.shape[0] // 16
     marked = (drawn[::k, ::k] == (213, 94, 0)).all(axis=2)
     assert np.argwhere(marked).tolist() == [[4, 6]]
+
+
+def test_miou_of_any_choice_of_images():
+    made = analyst()
+    for seed in range(4):
+        made.add([sample(*random_maps(seed))])
+    counts = np.array([[1, 0], [1, 2], [1, 0], [1, 5]])
+    mean, each = made.judgements()[0].values(counts)
+    for r in range(2):
+        pixels = sum(
+            n * image.counts(3) for n, image in zip(counts[:, r], made.images, strict=True)
+        )
+        np.testing.assert_allclose(each[:, r], class_iou(pixels))
+        assert mean[r] == pytest.approx(class_iou(pixels).mean())
+
+
+def test_the_calibration_is_of_pixels_with_a_class():
+    made, (truth, found) = analyst(), random_maps(0)
+    one = sample(truth, found)
+    assert 'Left out' in text_of(made)
+    logits = 9.0 * torch.nn.functional.one_hot(torch.as_tensor(found)).permute(2, 0, 1)
+    one.seg_logits = PixelData(data=logits)
+    made.add([one])
+    assert made.calibration.counts.sum() == (truth != 255).sum()
+    assert made.calibration.right.sum() == (truth == found).sum()

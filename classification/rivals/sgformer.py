@@ -395,6 +395,10 @@ class SGFormer(StagedModel):
             return maps
         return cut(found[0], last if stop_early else len(self.layers) - 1, 'NHWC'), maps
 
+    def no_weight_decay(self) -> set[str]:
+        """timm's hook: the positions (the authors' list names them `pos_embed1`, which is none)."""
+        return {'patch_embed.pos_embed'}
+
     def rename_released_keys_(self, state_dict: dict[str, Tensor], prefix: str = '') -> None:
         """See StagedModel."""
         rules = {**stage_rules(len(self.layers)), r'^pos_embed$': 'patch_embed.pos_embed'}

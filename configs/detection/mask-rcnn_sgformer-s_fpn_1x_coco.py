@@ -16,3 +16,5 @@ model = dict(
     backbone=dict(_base_.backbone, drop_path_rate=0.1),
     neck=dict(in_channels=_base_.widths),
 )
+# The model names what does not decay besides norms: its positions.
+optim_wrapper = dict(constructor='TimmParamGroups')

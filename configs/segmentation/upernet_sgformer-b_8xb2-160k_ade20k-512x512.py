@@ -17,3 +17,5 @@ model = dict(
     decode_head=dict(in_channels=_base_.widths),
     auxiliary_head=dict(in_channels=_base_.widths[2]),
 )
+# The model names what does not decay besides norms: its positions.
+optim_wrapper = dict(constructor='TimmParamGroups')

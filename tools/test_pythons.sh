@@ -28,7 +28,7 @@ find_pythons() {
 tests=(
     tests/classification/test_stand_ins.py tests/classification/mmcv_ops tests/test_package.py
     tests/detection tests/segmentation tests/tools/test_predict.py
-    tests/tools/test_test.py
+    tests/tools/test_test.py tests/docs/test_site.py
 )
 pythons=(${PYTHONS:-$(find_pythons)})
 mkdir -p work_dirs

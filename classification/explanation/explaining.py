@@ -15,6 +15,7 @@ from .attention import attention_maps
 from .features import principal_colours
 from .field import effective_field
 from .pictures import (
+    COLUMNS,
     draw_activation,
     draw_attention,
     draw_features,
@@ -28,11 +29,13 @@ from .subject import Subject
 Point = tuple[int, int]  # (x, y) in a picture, in pixels
 
 
-def show_attention(subject: Subject, picture: np.ndarray, point: Point) -> Image.Image:
+def show_attention(
+    subject: Subject, picture: np.ndarray, point: Point, columns: int = COLUMNS
+) -> Image.Image:
     """What a point of a picture (H, W, 3) attends to, in the last block of each stage."""
     seen, point = subject.see(picture), subject.follow(picture, point)
     maps = attention_maps(subject.model, seen.inputs, point)
-    return draw_attention(seen.pixels, point, maps, subject.title)
+    return draw_attention(seen.pixels, point, maps, subject.title, columns)
 
 
 def show_positions(subject: Subject, picture: np.ndarray, point: Point) -> Image.Image:

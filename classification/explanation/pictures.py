@@ -15,13 +15,18 @@ from .field import side_that_holds
 from .positions import POSITIONS, Reading
 from .stages import Token
 
+COLUMNS = 5  # the image and four stages in a row; a ViT has more
 _SIDE = 300  # pixels of a picture in a sheet
 _CYAN, _OUTLINE = (0, 255, 255), (86, 180, 233)
 _DECADES = 4  # of a field's largest value that are shown
 
 
 def draw_attention(
-    pixels: np.ndarray, point: tuple[int, int], maps: Sequence[AttentionMap], title: str
+    pixels: np.ndarray,
+    point: tuple[int, int],
+    maps: Sequence[AttentionMap],
+    title: str,
+    columns: int,
 ) -> Image.Image:
     """The image with the point, and what the last block of each stage reads at it.
 
@@ -32,6 +37,7 @@ def draw_attention(
         point: (x, y) in it.
         maps: of the stages.
         title: of the model.
+        columns: pictures in a row.
     """
     seen = fit(Image.fromarray(pixels), _SIDE)
     panels = [Panel(_marked(seen, point, pixels.shape), f'{title}\npoint {point}')]
@@ -39,7 +45,7 @@ def draw_attention(
         height, width = one.weights.shape
         text = f'stage {one.stage + 1}, {width}x{height}: {one.kind}\n{_range(one.weights)}'
         panels.append(_panel(seen, one.weights, one.query, text))
-    return sheet(_in_rows(panels), _SIDE)
+    return sheet(_in_rows(panels, columns), _SIDE)
 
 
 def draw_positions(
@@ -71,7 +77,7 @@ def draw_features(pixels: np.ndarray, colours: Sequence[np.ndarray], title: str)
     for stage, one in enumerate(colours, 1):
         picture = Image.fromarray(one)
         panels.append(Panel(picture, f'stage {stage}, {one.shape[1]}x{one.shape[0]}'))
-    return sheet(_in_rows(panels), _SIDE)
+    return sheet(_in_rows(panels, COLUMNS), _SIDE)
 
 
 def draw_activation(
@@ -119,9 +125,8 @@ def draw_fields(fields: dict[int, list[tuple[str, np.ndarray]]], source: str) ->
     return figure
 
 
-def _in_rows(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
-    """The image and four stages in a row; a ViT has more."""
-    return [panels[i : i + 5] for i in range(0, len(panels), 5)]
+def _in_rows(panels: Sequence[Panel], columns: int) -> list[Sequence[Panel]]:
+    return [panels[i : i + columns] for i in range(0, len(panels), columns)]
 
 
 def _panel(

@@ -38,4 +38,4 @@ def explain(
         predictor.transform,
         predictor.collate,
     )
-    return show_attention(subject, picture, point)
+    return show_attention(subject, picture, point, columns=3)

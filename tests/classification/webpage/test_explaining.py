@@ -17,7 +17,7 @@ def test_a_point_is_explained(task, config, tmp_path):
     predictor = random_predictor(config(task), tmp_path)
     subject = read_subject(config(task), tmp_path / 'random.pth', 'x', 'cpu')
     subject.title = 'mine'
-    expected = show_attention(subject, PICTURE, (48, 16))
+    expected = show_attention(subject, PICTURE, (48, 16), columns=3)
     drawn = explain(predictor, PICTURE, (0.76, 0.25), 'mine')
     assert (np.asarray(drawn) == np.asarray(expected)).all()
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..engine.errors import one_line
+from ..models.compiling import constant_weights
 from ..models.folding import fold
 from .exported import EXPORTED_MODES, exported
 from .report import growth
@@ -233,7 +234,7 @@ class _Run:
         else:
             context = torch.autocast(self.device.type, DTYPES[precision])
         if not self.training:
-            with context, torch.no_grad():
+            with context, constant_weights():  # of what is compiled; as compile_for_inference
                 self.subject.infer(*inputs)
             return
         with context:

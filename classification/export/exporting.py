@@ -25,7 +25,7 @@ from .exportable import Exportable
 from .model import onnx_model
 from .network import export_program
 from .pictures import find_pictures
-from .quantization import Calibration, quantize
+from .quantization import Calibration, graph_for, quantize
 from .sessions import Session, onnx_session, openvino_session, program_session, to_openvino
 
 _SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml', 'torch-export': '.pt2'}
@@ -155,7 +155,10 @@ def _write(
     calibration = None
     if request.int8:
         calibration = Calibration(request.int8, described.preprocessing, size, batch)
-    model = onnx_model(described, predictor.classes, predictor.palette, batch, size, request.bare)
+    with graph_for(request.int8):
+        model = onnx_model(
+            described, predictor.classes, predictor.palette, batch, size, request.bare
+        )
     open_session = onnx_session
     if request.to == 'openvino':
         openvino = need('openvino', 'openvino', 'OpenVINO')

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from ..engine.prediction.sources import find_sources
 from ..exported.preprocessing import ResizeAndCrop
+from ..models.ops.devices import keep_linear_layers
 
 _MOST_IMAGES = 100
 _WEIGHED = {'Conv': 1, 'MatMul': 1, 'Gemm': 1}  # operator -> which input is its weight
@@ -105,6 +107,15 @@ def quantize(model: onnx.ModelProto, calibration: CalibrationDataReader | None) 
     del quantized.metadata_props[:]
     quantized.metadata_props.extend(model.metadata_props)
     return quantized
+
+
+def graph_for(int8: str | None) -> AbstractContextManager[None]:
+    """In it a graph is made as `quantize` needs it: linear layers, where it changes them alone.
+
+    Args:
+        int8: folder of the images for calibration, '' for none, None for no 8 bits.
+    """
+    return keep_linear_layers() if int8 == '' else nullcontext()
 
 
 def _constants(graph: onnx.GraphProto) -> set[str]:

@@ -38,15 +38,16 @@ def to_openvino(model: onnx.ModelProto) -> Any:
     return converted
 
 
-def openvino_session(model: Any) -> Session:
+def openvino_session(model: Any, precision: str = 'f32') -> Session:
     """Inputs -> outputs by name, in OpenVINO on the CPU, with as many threads as PyTorch.
 
     Args:
         model: an OpenVINO model, or the path of one.
+        precision: 'f32', or 'bf16', which a CPU without bfloat16 computes in float32.
     """
     openvino = need('openvino', 'openvino', 'OpenVINO')
     options = {
-        'INFERENCE_PRECISION_HINT': 'f32',  # without it a CPU with bfloat16 computes in that
+        'INFERENCE_PRECISION_HINT': precision,
         'INFERENCE_NUM_THREADS': torch.get_num_threads(),
     }
     compiled = openvino.compile_model(model, 'CPU', options)

@@ -15,9 +15,10 @@ from timm.models import generate_default_cfgs, register_model, register_notrace_
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from . import mila_in_chunks
+from . import mila_in_chunks, mila_in_maps
 from .mila_released import drop_rotary_buffers_, with_rotary_buffers
 from .ops.depthwise import depthwise
+from .ops.devices import is_plain
 from .ops.layer_norm import layer_norm
 from .ops.layout import conv_nhwc, pointwise
 from .ops.linear_attention import LinearAttention
@@ -143,6 +144,8 @@ class Block(nn.Module):
         """(B, H, W, C) and the table of H x W positions -> (B, H, W, C)."""
         if mila_in_chunks.block_fits(self, x):
             return mila_in_chunks.block_in_chunks(self, x)
+        if mila_in_maps.block_fits(self, x):
+            return mila_in_maps.block_in_maps(self, x, table)
         x = depthwise(self.cpe1, x, residual=True)
         y = layer_norm(self.norm1, x)
         gate = self.act_proj(y)
@@ -150,6 +153,16 @@ class Block(nn.Module):
         x = x + self.drop_path(self.out_proj(self.attn(y, gate, table)))
         x = depthwise(self.cpe2, x, residual=True)
         return x + self.drop_path(self.mlp(layer_norm(self.norm2, x)))
+
+    def is_plain(self) -> bool:
+        """Whether the layers may be read instead of called, see ops.devices.is_plain."""
+        layers = [self.cpe1, self.norm1, self.in_proj, self.act_proj, self.dwc, self.out_proj]
+        layers += [self.attn.qk, self.attn.lepe, self.cpe2, self.norm2, self.mlp.fc1, self.mlp.fc2]
+        return (
+            type(self.mlp.act) is nn.GELU
+            and is_plain(*layers)
+            and is_plain(self.attn, self.mlp, kinds=(LinearAttention, Mlp))
+        )
 
 
 class MILA(StagedModel):

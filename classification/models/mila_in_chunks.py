@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Mlp
-from torch import Tensor, nn
+from torch import Tensor
 
 from .ops.depthwise import depthwise
 from .ops.devices import computes_now, is_plain
-from .ops.linear_attention import EPS, LinearAttention
+from .ops.linear_attention import EPS
 from .ops.rotary import rotary_numbers
 
 if TYPE_CHECKING:
@@ -86,22 +85,7 @@ def block_fits(block: Block, x: Tensor) -> bool:
         and not block.training
         and not torch.is_autocast_enabled('cpu')
         and block.in_proj.weight.dtype == x.dtype
-        and type(block.mlp.act) is nn.GELU
-        and is_plain(
-            block.cpe1,
-            block.norm1,
-            block.in_proj,
-            block.act_proj,
-            block.dwc,
-            block.attn.qk,
-            block.attn.lepe,
-            block.out_proj,
-            block.cpe2,
-            block.norm2,
-            block.mlp.fc1,
-            block.mlp.fc2,
-        )
-        and is_plain(block.attn, block.mlp, kinds=(LinearAttention, Mlp))
+        and block.is_plain()
     )
 
 

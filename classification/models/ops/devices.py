@@ -1,12 +1,16 @@
 """When operators of our own may stand in for PyTorch's, and when only PyTorch's may."""
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
 _HAS_TRITON = importlib.util.find_spec('triton') is not None
 _KERNEL_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_KEEP_LINEAR_LAYERS = ContextVar('_KEEP_LINEAR_LAYERS', default=False)
 _PLAIN_MODULES = (nn.Conv2d, nn.Linear, nn.LayerNorm)
 
 
@@ -22,6 +26,22 @@ def exporting() -> bool:
 def has_kernels(x: Tensor) -> bool:
     """Whether the operators written in Triton compute on x: on CUDA, below double precision."""
     return x.is_cuda and _HAS_TRITON and x.dtype in _KERNEL_DTYPES and not exporting()
+
+
+def becomes_a_graph(x: Tensor) -> bool:
+    """Whether x is compiled or exported, and linear layers may become 1x1 convolutions there."""
+    compiled = torch.compiler.is_compiling() and not has_kernels(x)
+    return (compiled or exporting()) and not _KEEP_LINEAR_LAYERS.get()
+
+
+@contextmanager
+def keep_linear_layers() -> Iterator[None]:
+    """Linear layers stay matrix products in graphs that are made in here."""
+    token = _KEEP_LINEAR_LAYERS.set(True)
+    try:
+        yield
+    finally:
+        _KEEP_LINEAR_LAYERS.reset(token)
 
 
 def is_plain(*modules: nn.Module, kinds: tuple[type, ...] = _PLAIN_MODULES) -> bool:

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .devices import is_plain
+from .devices import becomes_a_graph, is_plain
 
 DIRECTIONS = ('row', 'row_back', 'column', 'column_back')
 
@@ -26,7 +26,8 @@ def conv_nhwc(conv: nn.Module, x: Tensor) -> Tensor:
 def pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Apply a 1x1 convolution as a matrix product.
 
-    On one CPU thread PyTorch's own 1x1 convolutions take an unoptimised path for small batches.
+    On one CPU thread PyTorch's own 1x1 convolutions take an unoptimised path for small batches;
+    compilers and other runtimes do better with them than with a change of layout.
 
     Args:
         conv: with a kernel of 1x1 and stride 1.
@@ -35,9 +36,15 @@ def pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
     Returns:
         (B, H, W, C').
     """
-    if not is_plain(conv):
+    if becomes_a_graph(x) or not is_plain(conv):
         return conv_nhwc(conv, x)
     return F.linear(x, conv.weight.flatten(1), conv.bias)
+
+
+def linear_of_maps(linear: nn.Module, x: Tensor) -> Tensor:
+    """Apply a linear layer to maps (B, C, H, W), as a 1x1 convolution -> (B, C', H, W)."""
+    assert isinstance(linear, nn.Linear)
+    return F.conv2d(x, linear.weight[..., None, None], linear.bias)
 
 
 def to_sequence(x: Tensor, direction: str) -> Tensor:

@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
+from onnx import TensorProto
 
 from classification.datasets.digits import CLASSES
 from classification.engine.configs.loading import load_config
@@ -154,6 +155,9 @@ def test_a_classifier_of_8_bits(calibrated, export, predictor, here, capsys):
     path = export('small', '--int8', *([IMAGES['classification']] if calibrated else []))
     assert only_file(here / 'out') == here / path
     assert 'measure them with tools/test.py' in capsys.readouterr().out
+    linear = [m for m in predictor('small').model.modules() if isinstance(m, torch.nn.Linear)]
+    weights = [t for t in onnx.load(path).graph.initializer if t.data_type == TensorProto.INT8]
+    assert len([t for t in weights if len(t.dims) > 1]) >= len(linear) > 10
     found = [result.scores for result in load(path)(pictures('classification'))]
     assert not np.allclose(found, expected_scores(predictor), atol=1e-6)
     np.testing.assert_allclose(found, expected_scores(predictor), atol=0.05)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from ..export.exportable import Exportable, Port
 from ..export.network import export_program, to_onnx
 from ..export.pixels import Pixels
-from ..export.quantization import graph_for, quantize
+from ..export.quantization import quantize
 from ..export.sessions import onnx_session, openvino_session, to_openvino
+from ..models.ops.devices import keep_linear_layers
 
 # In ONNX Runtime and OpenVINO; with 8 bits, ranges of activations measured beforehand or each time.
 EXPORTED_MODES = ('onnxruntime', 'openvino', 'openvino-bf16', 'int8', 'int8-dynamic')
-_INT8 = {'int8': 'calibrated', 'int8-dynamic': ''}  # mode -> what stands for a folder of images
 
 
 def exported(
@@ -29,9 +29,9 @@ def exported(
         mode: one of EXPORTED_MODES.
         batch, size: all that the exported network takes.
     """
-    with graph_for(_INT8.get(mode)):
+    with keep_linear_layers(mode == 'int8-dynamic'):
         model = _graph(network, batch, size)
-    if mode in _INT8:
+    if mode in ('int8', 'int8-dynamic'):
         model = quantize(model, _Noise(batch, size) if mode == 'int8' else None)
     if mode.startswith('openvino'):
         precision = 'bf16' if mode == 'openvino-bf16' else 'f32'

@@ -17,6 +17,7 @@ from ..engine.errors import CheckpointError, UsageError
 from ..engine.extras import need
 from ..engine.prediction.predictor import Predictor
 from ..models.folding import fold
+from ..models.ops.devices import keep_linear_layers
 from . import backbones
 from .check import check_equality, make_batches
 from .check_network import check_network
@@ -25,7 +26,7 @@ from .exportable import Exportable
 from .model import onnx_model
 from .network import export_program
 from .pictures import find_pictures
-from .quantization import Calibration, graph_for, quantize
+from .quantization import Calibration, quantize
 from .sessions import Session, onnx_session, openvino_session, program_session, to_openvino
 
 _SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml', 'torch-export': '.pt2'}
@@ -155,7 +156,7 @@ def _write(
     calibration = None
     if request.int8:
         calibration = Calibration(request.int8, described.preprocessing, size, batch)
-    with graph_for(request.int8):
+    with keep_linear_layers(request.int8 == ''):
         model = onnx_model(
             described, predictor.classes, predictor.palette, batch, size, request.bare
         )

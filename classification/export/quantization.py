@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from tqdm import tqdm
 
 from ..engine.prediction.sources import find_sources
 from ..exported.preprocessing import ResizeAndCrop
-from ..models.ops.devices import keep_linear_layers
 
 _MOST_IMAGES = 100
 _WEIGHED = {'Conv': 1, 'MatMul': 1, 'Gemm': 1}  # operator -> which input is its weight
@@ -75,7 +73,8 @@ def quantize(model: onnx.ModelProto, calibration: CalibrationDataReader | None) 
 
     Args:
         calibration: images by which the activations' ranges are found, once and for all; without
-            it only linear layers are changed, and ranges are found while the model runs.
+            it only linear layers are changed, and ranges are found while the model runs; the
+            graph must be made with `keep_linear_layers` then.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, result = (str(Path(folder) / f'{i}.onnx') for i in range(3))
@@ -107,15 +106,6 @@ def quantize(model: onnx.ModelProto, calibration: CalibrationDataReader | None) 
     del quantized.metadata_props[:]
     quantized.metadata_props.extend(model.metadata_props)
     return quantized
-
-
-def graph_for(int8: str | None) -> AbstractContextManager[None]:
-    """In it a graph is made as `quantize` needs it: linear layers, where it changes them alone.
-
-    Args:
-        int8: folder of the images for calibration, '' for none, None for no 8 bits.
-    """
-    return keep_linear_layers() if int8 == '' else nullcontext()
 
 
 def _constants(graph: onnx.GraphProto) -> set[str]:

@@ -18,7 +18,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from . import mila_in_chunks, mila_in_maps
 from .mila_released import drop_rotary_buffers_, with_rotary_buffers
 from .ops.depthwise import depthwise
-from .ops.devices import becomes_a_graph, is_plain
+from .ops.devices import is_plain
 from .ops.layer_norm import layer_norm
 from .ops.layout import conv_nhwc, pointwise
 from .ops.linear_attention import LinearAttention
@@ -107,8 +107,6 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, dim) -> (B, H / 2, W / 2, 2 dim)."""
-        if becomes_a_graph(x):
-            return conv_nhwc(self.conv, x)
         widen, halve, narrow = self.layers
         if mila_in_chunks.downsample_fits(self, x):
             x = mila_in_chunks.downsample_in_chunks(self, x)

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .devices import has_kernels, is_plain
-from .layout import conv_nhwc
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     '': nn.Identity(),
@@ -39,7 +38,9 @@ def depthwise(
         return kernel(x, conv.weight, conv.bias, conv.stride[0], before, after, residual)
     if residual and is_plain(conv) and _keeps_precision(conv, x):
         return _with_identity(conv, x)
-    y = ACTIVATIONS[after](conv_nhwc(conv, ACTIVATIONS[before](x)))
+    # Activations next to the convolution: in graphs no operator parts permutations that cancel.
+    maps = ACTIVATIONS[before](x.permute(0, 3, 1, 2))
+    y = ACTIVATIONS[after](conv(maps)).permute(0, 2, 3, 1)
     return x + y if residual else y
 
 

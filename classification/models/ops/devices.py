@@ -35,9 +35,9 @@ def becomes_a_graph(x: Tensor) -> bool:
 
 
 @contextmanager
-def keep_linear_layers() -> Iterator[None]:
-    """Linear layers stay matrix products in graphs that are made in here."""
-    token = _KEEP_LINEAR_LAYERS.set(True)
+def keep_linear_layers(keep: bool = True) -> Iterator[None]:
+    """Where `keep`, linear layers stay matrix products in graphs that are made in here."""
+    token = _KEEP_LINEAR_LAYERS.set(keep)
     try:
         yield
     finally:

@@ -40,7 +40,7 @@ def block(dim=16, heads=4, **kwargs):
 
 @pytest.mark.parametrize('dim, heads', [(16, 4), (16, 8), (8, 1)])
 @pytest.mark.parametrize('shape', [(1, 1, 1), (2, 5, 7), (3, 4, 9)], ids=str)
-def test_block(shape, dim, heads, monkeypatch):
+def test_block(shape, dim, heads):
     module = block(dim, heads).double()
     table = rotary_table(*shape[1:], dim, 'cpu', torch.float64)
     found = []

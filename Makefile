@@ -15,7 +15,7 @@ demo: setup ## run the demonstration
 serve: setup ## open a page at http://127.0.0.1:8000/page that shows trained models at work
 	.venv/bin/python tools/serve.py --page
 
-bench: setup ## time MILA beside its official order and its rivals (about five minutes)
+bench: setup ## time MILA beside its official order and its rivals (about ten minutes)
 	.venv/bin/python tools/benchmark.py --goals --rounds 3 --out work_dirs/bench
 
 lint: setup ## check the code's style, format, types and imports

@@ -20,6 +20,7 @@ if not torch.cuda.is_available() and find_spec('triton'):
         depthwise,
         gated_attention,
         layer_norm,
+        selective_scan,
     )
 
     del os.environ['TRITON_INTERPRET']

@@ -3,7 +3,8 @@
 import timm
 import torch
 
-from classification.models import MILA_ARCHS, ROWS, VMAMBA_ARCHS
+from classification.models import MILA_ARCHS, ROWS
+from classification.rivals.vmamba import VMAMBA_ARCHS
 
 SIZES = {
     **{f'mila_{arch}': dict(embed_dim=8, depths=(1, 1), num_heads=(1, 2)) for arch in MILA_ARCHS},

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from classification import zoo
 from classification.benchmark import report
 from classification.benchmark.exported import EXPORTED_MODES
 from classification.benchmark.goals import goal_cases
@@ -31,6 +32,7 @@ from classification.benchmark.scans import run_scans, table
 from classification.benchmark.sizes import image_size
 from classification.engine.cli import errors_in_one_sentence
 from classification.engine.errors import UsageError
+from classification.zoo.systems import classifiers
 
 TINY = [
     'mila_tiny',
@@ -65,6 +67,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--run', nargs='+', choices=['inference', 'training'], default=['inference']
     )
     parser.add_argument(
+        '--systems',
+        action='store_true',
+        help='the classifiers of docs/systems.md, instead of names',
+    )
+    parser.add_argument(
         '--goals',
         action='store_true',
         help='the cases of docs/performance.md, instead of names, sizes and settings',
@@ -95,8 +102,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             raise UsageError(f'{file} exists: give another folder with --out.')
         if args.scans:
             return _scans(args, file)
+        names = classifiers(zoo.models()) if args.systems else args.models or TINY
         settings = itertools.product(
-            args.models or TINY, args.sizes, args.batch, args.precision, args.mode, args.run
+            names, args.sizes, args.batch, args.precision, args.mode, args.run
         )
         if {*args.mode} & {*EXPORTED_MODES} and (
             {*args.precision} != {'fp32'} or {*args.run} != {'inference'} or args.device != 'cpu'

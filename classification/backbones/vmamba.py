@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 
-from ..models.vmamba import VMAMBA_ARCHS, VMamba
+from ..rivals.vmamba import VMAMBA_ARCHS, VMamba
 from .dense import DenseModel, resolve_arch
 
 

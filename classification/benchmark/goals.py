@@ -27,6 +27,8 @@ def goal_cases() -> list[Case]:
             cases.append(Case(MILA, size, batch, precision, mode, 'inference'))
         for model, precision in product(RIVALS, precisions):
             cases.append(Case(model, size, batch, precision, 'eager', 'inference'))
+        for model, precision in product((MILA, RIVALS[0]), precisions):
+            cases.append(Case(model, size, batch, precision, 'compiled', 'inference'))
     for model, mode in ((MILA + OFFICIAL, 'eager'), (MILA, 'fused'), (RIVALS[0], 'eager')):
         cases.append(Case(model, *LARGE, 'fp32', mode, 'inference'))
     for size, batch in TRAINING:

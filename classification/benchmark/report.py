@@ -1,5 +1,6 @@
 """The benchmark's tables and figures, from its results: the dict that `measure.run` returns."""
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from .. import zoo
 from ..visualization.figures import plots, save
@@ -62,8 +64,11 @@ def markdown(result: Mapping[str, Any]) -> str:
     common = [f'{key} {cases[0][key]}' for key in SETTING[1:] if key not in differing]
     parts = [_heading(result, common), _case_table(cases, differing)]
     if result['growth']:
-        parts.append('Cost grows with the pixels to the power of:')
-        parts.append(_growth_table(result['growth'], differing))
+        parts.append(
+            'Milliseconds of a batch (MB of memory) by size of the image, and the powers of the '
+            'pixels with which both grow:'
+        )
+        parts.append(_size_table(result, differing))
     return '\n\n'.join(parts) + '\n'
 
 
@@ -131,16 +136,31 @@ def _ratio(case: Row, official: Mapping[tuple, float]) -> str:
     return f'{official[_place(case)] / case["median"]:.2f}'
 
 
-def _growth_table(growth: Sequence[Row], differing: Sequence[str]) -> str:
-    rows = [
-        [
-            _name(row['model']),
-            *(row[key] for key in differing),
-            *(_number(row[key], 1, '.2f') for key in ('time', 'memory')),
-        ]
-        for row in growth
-    ]
-    return table(('model', *differing, 'time', 'memory'), rows)
+def _size_table(result: Mapping[str, Any], differing: Sequence[str]) -> str:
+    """A line for each model, a column for each size."""
+    series = _series(result['cases'])
+    sizes = sorted({tuple(case['size']) for case in result['cases']}, key=math.prod)
+    rows = []
+    for row in result['growth']:
+        cases = {tuple(c['size']): c for c in series[tuple(row[key] for key in SETTING)]}
+        rows.append(
+            [
+                _name(row['model']),
+                *(row[key] for key in differing),
+                *(_cost(cases.get(size)) for size in sizes),
+                *(_number(row[key], 1, '.2f') for key in ('time', 'memory')),
+            ]
+        )
+    growth = ('growth of time', 'growth of memory')
+    return table(('model', *differing, *map(size_text, sizes), *growth), rows)
+
+
+def _cost(case: Row | None) -> str:
+    """Milliseconds and MB, '3.1 (18)'; empty where nothing was measured."""
+    if case is None:
+        return ''
+    memory = '' if case['memory'] is None else f' ({case["memory"] / 1e6:.0f})'
+    return f'{case["median"] * 1e3:.0f}{memory}'
 
 
 def _name(model: str) -> str:
@@ -161,19 +181,19 @@ def scaling_figure(path: str | os.PathLike, result: Mapping[str, Any]) -> None:
     if not series:
         return
     figure, axes = plots(1, 2, (11, 4.5))
-    for setting, points in series.items():
+    for i, (setting, points) in enumerate(series.items()):
         for ax, key, factor in zip(axes[0], ('median', 'memory'), (1, 1e-6), strict=True):
             known = [point for point in points if point[key]]
             ax.loglog(
                 [_pixels(p) for p in known],
                 [p[key] * factor for p in known],
-                marker='o',
                 label=_label(setting, series),
+                **_style(i),
             )
     for ax, label in zip(axes[0], ('seconds per batch (median)', 'peak memory (MB)'), strict=True):
         ax.set(xlabel='pixels per image', ylabel=label)
         ax.grid(alpha=0.3, which='both')
-    axes[0, 0].legend(fontsize=8)
+    _legend(axes[0, -1], series)
     figure.suptitle(f'Measured on {result["machine"]["device"]}, {result["machine"]["date"]}')
     save(figure, path, dpi=110)
 
@@ -186,18 +206,32 @@ def accuracy_figure(path: str | os.PathLike, result: Mapping[str, Any]) -> None:
     series = {} if result['dense'] else _accuracies(result['cases'])
     if not series:
         return
-    figure, axes = plots(1, 1, (6.5, 4.5))
+    figure, axes = plots(1, 1, (8.5, 5))
     ax = axes[0, 0]
-    for setting, points in series.items():
-        ax.plot(*zip(*sorted(points), strict=True), marker='o', label=_label(setting, series))
+    for i, (setting, points) in enumerate(series.items()):
+        ax.plot(*zip(*sorted(points), strict=True), label=_label(setting, series), **_style(i))
     ax.set(
         xlabel='measured milliseconds per image at 224x224',
+        xscale='log',
         ylabel='published ImageNet top-1 (%), not measured here',
         title=f'{result["machine"]["device"]}, {result["machine"]["date"]}',
     )
     ax.title.set_fontsize(10)
-    ax.legend(fontsize=8)
+    _legend(ax, series)
     save(figure, path, dpi=110)
+
+
+def _style(i: int) -> dict[str, str]:
+    """A colour and marker for the i-th line; matplotlib has ten colours."""
+    return dict(color=f'C{i % 10}', marker='os^Dv'[i // 10 % 5])
+
+
+def _legend(ax: Axes, series: Mapping[tuple, Any]) -> None:
+    """Beside the plot where there are many lines, which it would cover."""
+    if len(series) > 8:
+        ax.legend(fontsize=7, loc='center left', bbox_to_anchor=(1, 0.5))
+    else:
+        ax.legend(fontsize=8)
 
 
 def _accuracies(cases: Sequence[Row]) -> dict[tuple, list[tuple[float, float]]]:

@@ -17,7 +17,7 @@ from .complexity import complexity, count, known_task
 from .official import OfficialMILA
 
 # How torch, timm and the models refuse what they cannot do, or have no memory for.
-REFUSALS = (RuntimeError, ValueError, AssertionError)
+REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError)
 
 
 OFFICIAL = '@official'  # behind a MILA's name: in the official code's order of operations

@@ -98,7 +98,7 @@ def describe(manifest: dict[str, Any]) -> str:
 
 def _write(root: Path, settings: Settings, wanted: dict, title: str, progress: bool) -> None:
     samples = load_digits()
-    split = _split(samples, settings.seed)
+    split = split_samples(samples, settings.seed)
     total = sum(
         len(split[name]) * getattr(settings, f'{name}_renderings')
         + getattr(settings, f'{name}_scenes')
@@ -126,7 +126,8 @@ def _write(root: Path, settings: Settings, wanted: dict, title: str, progress: b
     _dump(root / MANIFEST, manifest)
 
 
-def _split(samples: Bunch, seed: int) -> dict[str, np.ndarray]:
+def split_samples(samples: Bunch, seed: int) -> dict[str, np.ndarray]:
+    """Indices of the samples of 'train' and 'val', in which every digit has the same share."""
     parts = train_test_split(
         np.arange(len(samples.target)),
         test_size=VAL_FRACTION,

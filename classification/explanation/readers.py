@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..models.ops.linear_attention import LinearAttention, attention_row
 from ..models.unified_attention import UnifiedAttention
-from ..models.vmamba import SelectiveScan2d
+from ..rivals.vmamba import SelectiveScan2d
 from .stages import Token
 
 

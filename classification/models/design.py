@@ -26,9 +26,10 @@ class Design:
         the sub-blocks, rotary queries and keys.
     scan: () lets every token read all tokens; 'row', 'row_back', 'column' or 'column_back' those
         before it in that order, and several of them take the mean.
+    reach: a token reads those at most so many rows and columns away; None: all. Without a scan.
 
     Raises:
-        ValueError: an unknown value, or a forget gate without a scan.
+        ValueError: an unknown value, a forget gate without a scan, or a reach with one.
     """
 
     input_gate: bool = False
@@ -39,6 +40,7 @@ class Design:
     block: str = 'attention+mlp'
     pos: tuple[str, ...] = ()
     scan: tuple[str, ...] = ()
+    reach: int | None = None
 
     def __post_init__(self) -> None:
         for name, known in (('pos', POSITIONS), ('scan', DIRECTIONS)):
@@ -53,4 +55,9 @@ class Design:
             raise ValueError(
                 'forget_gate=True decays from token to token and so combines with a scan, such as '
                 "scan=('row',); scan=(), in which every token reads all, takes all other switches."
+            )
+        if self.reach is not None and (self.scan or self.reach < 1):
+            raise ValueError(
+                f'reach={self.reach} is at least 1, and limits what is read in an image: it does '
+                f'not combine with scan={self.scan}.'
             )

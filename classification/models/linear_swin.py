@@ -200,7 +200,7 @@ class LinearSwin(StagedModel):
         mlp_ratio: hidden width of the MLPs over their input's.
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth of the last block, rising linearly from 0 at the first.
-        input_gate ... scan: see Design.
+        input_gate ... reach: see Design.
     """
 
     def __init__(
@@ -224,11 +224,12 @@ class LinearSwin(StagedModel):
         block: str = 'attention+mlp',
         pos: str | Sequence[str] = (),
         scan: str | Sequence[str] = (),
+        reach: int | None = None,
     ) -> None:
         if len(depths) != len(num_heads):
             raise ValueError(f'depths {depths} and num_heads {num_heads} differ in length.')
         switches = (input_gate, forget_gate, shortcut, normalise, single_head, block)
-        design = Design(*switches, pos, scan)  # type: ignore[arg-type]  # it makes tuples of both
+        design = Design(*switches, pos, scan, reach)  # type: ignore[arg-type]  # it makes tuples of both
         widths = [embed_dim * 2**i for i in range(len(depths))]
         rates = drop_path_rates(drop_path_rate, depths)
         stem = PatchEmbed(in_chans, embed_dim, patch_size)

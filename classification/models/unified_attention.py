@@ -14,7 +14,7 @@ from .design import Design
 from .ops.layout import DIRECTIONS, conv_nhwc, to_image, to_sequence
 from .ops.rotary import RotaryTable, rotate
 from .ops.scan import init_delta, inverse_softplus
-from .ops.unified import ForgetGate, unified_attention
+from .ops.unified import ForgetGate, Neighbourhood, unified_attention
 
 
 class UnifiedAttention(nn.Module):
@@ -136,9 +136,13 @@ class UnifiedAttention(nn.Module):
             inputs['delta'] = self.delta(x)
         if table is not None:
             inputs |= dict(q_rotated=rotate(q, table), k_rotated=rotate(k, table))
+        reach = self.design.reach
+        near = None if reach is None else Neighbourhood(height, width, reach)
         ways = [
             to_image(
-                self._scan(**{name: self._heads(t, direction) for name, t in inputs.items()}),
+                self._scan(
+                    **{name: self._heads(t, direction) for name, t in inputs.items()}, near=near
+                ),
                 direction,
                 height,
                 width,
@@ -156,6 +160,7 @@ class UnifiedAttention(nn.Module):
         delta: Tensor | None = None,
         q_rotated: Tensor | None = None,
         k_rotated: Tensor | None = None,
+        near: Neighbourhood | None = None,
     ) -> Tensor:
         """Tokens in order (B, heads, N, channels) -> what they read (B, N, dim)."""
         design = self.design
@@ -173,6 +178,7 @@ class UnifiedAttention(nn.Module):
             normalise=design.normalise,
             causal=bool(design.scan),
             rotated=None if q_rotated is None or k_rotated is None else (q_rotated, k_rotated),
+            near=near,
         )
         return y.transpose(1, 2).flatten(2)
 

@@ -15,6 +15,7 @@ from . import (
     sgformer,
     transnext,
     vim,
+    vmamba,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     'sgformer',
     'transnext',
     'vim',
+    'vmamba',
 ]

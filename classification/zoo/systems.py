@@ -1,5 +1,7 @@
 """The zoo's tables of all systems: every family and size, whatever head a paper put behind it."""
 
+import json
+import math
 import os
 from collections.abc import Sequence
 from fnmatch import fnmatch
@@ -23,6 +25,8 @@ COLUMNS = {
     '3x box / mask AP': ('mask-rcnn_*-3x_coco', ('box AP', 'mask AP')),
     'mIoU single / multi-scale': ('upernet_*_ade20k-512x512', ('mIoU', 'mIoU (ms+flip)')),
 }
+# benchmark.json of the command that docs/systems.md gives.
+MEASURED = PROJECT / 'docs/measured/systems.json'
 System = dict[str, Listed]  # column -> the entry that it shows
 
 
@@ -36,6 +40,12 @@ def systems(entries: Sequence[Listed]) -> list[System]:
             if shown and entry.size and entry.collection.name != 'Study':
                 found.setdefault((entry.collection.name, entry.size), {})[column] = entry
     return list(found.values())
+
+
+def classifiers(entries: Sequence[Model]) -> list[str]:
+    """The names in timm of all systems that are here."""
+    found = (system.get('top-1') for system in systems(entries))
+    return [model.timm for model in found if isinstance(model, Model) and model.timm]
 
 
 def of_scale(zoo: Sequence[Model], folder: Path, low: float, high: float) -> str:
@@ -72,6 +82,35 @@ def not_here(zoo: Sequence[Model], folder: Path) -> str:
         for system in systems(listed())
     ]
     return markdown(('system', *COLUMNS, 'figures from', 'why it is not here'), rows)
+
+
+def measured(zoo: Sequence[Model], folder: Path) -> str:
+    """Time and memory by size of the image, the fastest at the largest size first.
+
+    They are those of MEASURED; the page says how they were measured.
+    """
+    costs: dict[str, dict[tuple[int, int], dict]] = {}
+    for case in json.loads(MEASURED.read_text())['cases']:
+        costs.setdefault(case['model'], {})[tuple(case['size'])] = case
+    sizes = sorted({size for cases in costs.values() for size in cases}, key=math.prod)
+    known = {model.timm: model for model in zoo}
+    rows = []
+    for name in sorted(costs, key=lambda name: _seconds(costs[name][sizes[-1]])):
+        model = known[name]
+        counts = (f'{model.published(TOP1)}', f'{model.parameters / 1e6:.1f} M')
+        rows.append((model.label, *counts, *(_cost(costs[name][size]) for size in sizes)))
+    titles = (f'{height}x{width}: ms (MB)' for height, width in sizes)
+    return markdown(('system', 'top-1', 'parameters', *titles), rows)
+
+
+def _seconds(case: dict) -> float:
+    return math.inf if case['error'] else case['median']
+
+
+def _cost(case: dict) -> str:
+    if case['error']:
+        return 'refused'
+    return f'{1e3 * case["median"]:.0f} ({case["memory"] / 1e6:.0f})'
 
 
 def needs(zoo: Sequence[Model], folder: Path) -> str:

@@ -204,6 +204,7 @@ TABLES: dict[str, Callable[[list[Model], Path], str]] = {
         name: partial(systems.of_scale, low=low, high=high)
         for name, (low, high) in systems.SCALES.items()
     },
+    'systems measured': systems.measured,
     'systems that are not here': systems.not_here,
     'needs of systems': systems.needs,
     'recipes of systems': systems.recipes,

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from .devices import exporting
+from .devices import exporting, has_kernels
 from .image_scan import LOG2_E, softplus_
 from .scan import linear_recurrence, naive_linear_recurrence, walk
 
@@ -46,8 +46,8 @@ def selective_scan(
 ) -> Tensor:
     """The equations above in time and memory linear in the tokens.
 
-    Computed in float32 or wider: half precision would lose a long memory. The compiled kernel of
-    mamba-ssm computes it where that is installed and the tensors are on CUDA.
+    Computed in float32 or wider: half precision would lose a long memory. On CUDA the compiled
+    kernel of mamba-ssm computes it where that is installed, else one written in Triton.
 
     Args:
         x, delta: (B, groups, n, channels).
@@ -69,7 +69,12 @@ def selective_scan(
         if scan_kernel is not None and x.is_cuda and wide == torch.float32:
             return _kernel_scan(x, delta, A, B, C, D)
         rows = A.transpose(1, 2).expand(len(x), -1, -1, -1)
-        y, _ = _scan_rows(*(t.flatten(0, 1) for t in (x, delta, rows, B, C)))
+        scan: Callable[..., tuple[Tensor, Tensor]] = _scan_rows
+        if has_kernels(x):
+            from .kernels.selective_scan import selective_scan as kernel
+
+            scan = kernel
+        y, _ = scan(*(t.flatten(0, 1) for t in (x, delta, rows, B, C)))
         return torch.addcmul(y.view_as(x), x, D[:, None])
 
 

@@ -45,6 +45,15 @@ def test_growth(result):
     np.testing.assert_allclose([row['memory'] for row in rows], [0.5, 0.5])
 
 
+def test_costs_by_size_stand_beside_their_growth(result):
+    result['growth'] = report.growth(result['cases'])
+    lines = report.markdown({**result, 'peak': {}}).splitlines()
+    start = lines.index(
+        '| model | 224x224 | 448x448 | 896x896 | growth of time | growth of memory |'
+    )
+    assert lines[start + 2] == '| mila_tiny | 50 (0) | 201 (0) | 803 (0) | 1.00 | 0.50 |'
+
+
 def test_scaling_figure(result, figures):
     report.scaling_figure('scaling.png', result)
     seconds, memory = figures['scaling.png'].axes

@@ -27,6 +27,8 @@ def test_designs_do_not_change():
         (dict(pos=('rope', 'lope')), 'pos takes each of'),
         (dict(scan=('row', 'row')), 'scan takes each of .* at most once'),
         (dict(scan='diagonal'), 'scan takes each of'),
+        (dict(reach=0), 'reach=0 is at least 1'),
+        (dict(reach=2, scan='row'), r"does not combine with scan=\('row',\)"),
     ],
 )
 def test_bad_switches_are_refused(kwargs, message):

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from classification.models import MILA, VMamba
+from classification.models import MILA
 from classification.models.ops import rotary
+from classification.rivals.vmamba import VMamba
 from tests.helpers import images, relative_error
 from tests.small_models import SIZES, build
 

@@ -117,6 +117,7 @@ SWITCHES = [
     dict(single_head=True),
     dict(block='gated'),
     dict(block='gated+mlp'),
+    dict(reach=1),
     *(dict(pos=(pos,)) for pos in ('ape', 'lepe', 'cpe', 'rope')),
 ]
 

@@ -39,6 +39,7 @@ def test_no_marker_is_lost():
     assert found['comparison.md'] == ['published columns', *(f'all on {data}' for data in DATA)]
     assert found['systems.md'] == [
         *systems.SCALES,
+        'systems measured',
         'systems that are not here',
         'needs of systems',
         'recipes of systems',

@@ -1,5 +1,6 @@
 """The tables of all systems: each once, with its own figures, their sources and its config."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,27 @@ def test_families_and_differences():
     assert len(differing) == len(noted)
     (row,) = [line for line in differing if 'mask-rcnn_ravlt-t_' in line]
     assert '| 33.5 M (33 M) | 271.5 G (219 G) |' in row
+
+
+def test_names_of_all_classifiers():
+    assert sorted(systems.classifiers(MODELS)) == sorted(model.timm for model in CLASSIFIERS)
+
+
+def test_measured_costs_are_those_of_the_file_the_fastest_first(tmp_path, monkeypatch):
+    sizes = ((4, 4), (8, 8), (16, 16))
+    cases = [
+        dict(model=model, size=size, error=error, median=speed * size[0] * 1e-3, memory=5e6)
+        for model, speed, error in [('mila_small', 2, None), ('mila_tiny', 1, None)]
+        for size in sizes
+    ]
+    cases[1] |= dict(error='no memory', median=None, memory=None)
+    (tmp_path / 'a.json').write_text(json.dumps(dict(cases=cases)))
+    monkeypatch.setattr(systems, 'MEASURED', tmp_path / 'a.json')
+    lines = systems.measured(MODELS, ROOT).splitlines()
+    assert lines[0] == (
+        '| system | top-1 | parameters | 4x4: ms (MB) | 8x8: ms (MB) | 16x16: ms (MB) |'
+    )
+    assert lines[2:] == [
+        '| MILA-T | 83.5 | 24.4 M | 4 (5) | 8 (5) | 16 (5) |',
+        '| MILA-S | 84.4 | 43.0 M | 8 (5) | refused | 32 (5) |',
+    ]

@@ -1,5 +1,7 @@
 """Every fast form against the formula token by token: outputs and the gradients of all inputs."""
 
+import itertools
+
 import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -10,6 +12,7 @@ from classification.models.ops.linear_attention import linear_attention
 from classification.models.ops.rotary import rotary_table, rotate
 from classification.models.ops.unified import (
     ForgetGate,
+    Neighbourhood,
     gated,
     naive_unified_attention,
     unified_attention,
@@ -107,6 +110,29 @@ def test_parallel_form_is_the_naive_one_read_after_the_last_token(shape, normali
         rows.append(call(naive_unified_attention, moved, normalise=normalise)[:, :, -1])
     got = call(unified_attention, inputs, normalise=normalise)
     assert_same(got, torch.stack(rows, dim=2), inputs, dtype)
+
+
+@pytest.mark.parametrize('normalise', [True, False], ids=['normalised', 'plain'])
+@pytest.mark.parametrize('height, width, reach', [(1, 1, 1), (4, 7, 1), (5, 3, 2), (2, 6, 9)])
+def test_local_form_is_the_parallel_one_of_each_neighbourhood(height, width, reach, normalise):
+    torch.manual_seed(0)
+    q, k = torch.rand(2, 2, 3, height * width, 4, dtype=torch.float64)
+    v = torch.randn(2, 3, height * width, 5, dtype=torch.float64)
+    near = Neighbourhood(height, width, reach)
+    y = unified_attention(q, k, v, normalise=normalise, near=near)
+    for i, (row, column) in enumerate(itertools.product(range(height), range(width))):
+        read = [
+            r * width + c
+            for r in range(max(0, row - reach), min(height, row + reach + 1))
+            for c in range(max(0, column - reach), min(width, column + reach + 1))
+        ]
+        one = unified_attention(
+            q[:, :, [i]].expand(-1, -1, len(read), -1),
+            k[:, :, read],
+            v[:, :, read],
+            normalise=normalise,
+        )
+        torch.testing.assert_close(y[:, :, i], one[:, :, 0])
 
 
 def test_forget_gate_of_1_changes_nothing():

@@ -14,9 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import classification  # noqa: F401 - registers the models
-from classification.models import VMAMBA_ARCHS, VMamba
 from classification.models.ops import selective_scan
-from classification.models.vmamba import Block, SelectiveScan2d
+from classification.rivals.vmamba import VMAMBA_ARCHS, Block, SelectiveScan2d, VMamba
 from tests.helpers import gradients, images, relative_error
 
 DATA = Path(__file__).parents[2] / 'data'

@@ -15,12 +15,12 @@ from timm.layers import DropPath, Mlp
 from timm.models import generate_default_cfgs, register_model, register_notrace_module
 from torch import Tensor, nn
 
-from .ops.devices import exporting, is_plain
-from .ops.image_scan import ORDERS, image_scan
-from .ops.layout import conv_nhwc, to_image, to_sequence
-from .ops.scan import init_delta, inverse_softplus
-from .ops.selective_scan import selective_scan
-from .staged import Stage, StagedModel, create, default_cfg, drop_path_rates
+from ..models.ops.devices import exporting, is_plain
+from ..models.ops.image_scan import ORDERS, image_scan
+from ..models.ops.layout import conv_nhwc, to_image, to_sequence
+from ..models.ops.scan import init_delta, inverse_softplus
+from ..models.ops.selective_scan import selective_scan
+from ..models.staged import Stage, StagedModel, create, default_cfg, drop_path_rates
 from .vmamba_released import rename_keys_
 
 VMAMBA_ARCHS: dict[str, dict[str, Any]] = {

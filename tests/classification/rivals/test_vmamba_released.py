@@ -11,8 +11,7 @@ from torch import nn
 
 from classification.engine.errors import CheckpointError
 from classification.engine.weights.loading import load_weights
-from classification.models import VMamba
-from classification.models.vmamba import ORDERS
+from classification.rivals.vmamba import ORDERS, VMamba
 
 DATA = Path(__file__).parents[2] / 'data'
 NANO = dict(embed_dim=8, depths=(1, 1, 2, 1))

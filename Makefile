@@ -25,7 +25,7 @@ lint: setup ## check the code's style, format, types and imports
 	.venv/bin/python -m mypy
 
 test: lint ## check the code and run the tests
-	.venv/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	.venv/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: setup ## run the slow tests: whole trainings
 # One process for each file: after exporters have run in a process, it can crash at a later signal.

@@ -212,6 +212,15 @@ def test_masks():
         seen(objects(masks=empty), objects(masks=one))
 
 
+def test_one_pixel_of_a_small_mask_may_differ_and_not_two():
+    small, one, two = masks(1), masks(1), masks(1)
+    one[1][0, 0] ^= True
+    two[1][0, :2] ^= True
+    assert 0.01 < seen(objects(masks=small), objects(masks=one)).largest['masks, 1 - IoU'] < 0.05
+    with pytest.raises(Unequal, match='masks, 1 - IoU differ by'):
+        seen(objects(masks=small), objects(masks=two))
+
+
 def test_masks_of_one_alone():
     for pair in (masks(34), None), (None, masks(34)):
         with pytest.raises(Unequal, match='only one of the models gives masks'):

@@ -48,6 +48,7 @@ def predictions(prefix):
     return sorted(map(str, results)), sorted(map(str, masks))
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_evaluate_like_one(shell, run, here):
     code, out, err = shell('dist_train.sh', DETECTION, '2', '--work-dir', 'w')
     assert code == 0, err

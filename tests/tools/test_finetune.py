@@ -63,6 +63,7 @@ def test_one_command_gives_a_model_and_a_report(kind, here, script, run, fails, 
     assert [*(here / 'predictions/overlays').rglob('*.*g')]
 
 
+@pytest.mark.slow
 def test_the_config_alone_gives_the_same_weights(here, script, run, no_trial):
     config = script('finetune').main(['data/digits/imagenet', *SMALL])
     run('train', config, '--work-dir', 'again')

@@ -62,15 +62,9 @@ def test_each_epoch_has_its_own_order(run, here, monkeypatch):
 
 
 def test_resuming_by_iterations_reads_no_image_again(trained, run, here, monkeypatch):
+    checkpoint = trained('segmentation') / 'iter_3.pth'  # which may be trained only now
     read = spy_on_samples(monkeypatch)
-    run(
-        'train',
-        'segmentation',
-        '--work-dir',
-        'w',
-        '--resume',
-        trained('segmentation') / 'iter_3.pth',
-    )
+    run('train', 'segmentation', '--work-dir', 'w', '--resume', checkpoint)
     assert len(read) == 3 * 2 + 4  # three iterations, and the validation
 
 

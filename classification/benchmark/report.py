@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from .. import zoo
 from ..visualization.figures import plots, save
+from ..visualization.tables import cost
 from ..visualization.tables import markdown as table
 from .sizes import size_text
 from .subjects import OFFICIAL
@@ -147,20 +148,15 @@ def _size_table(result: Mapping[str, Any], differing: Sequence[str]) -> str:
             [
                 _name(row['model']),
                 *(row[key] for key in differing),
-                *(_cost(cases.get(size)) for size in sizes),
+                *(
+                    cost(c['median'], c['memory']) if (c := cases.get(size)) else ''
+                    for size in sizes
+                ),
                 *(_number(row[key], 1, '.2f') for key in ('time', 'memory')),
             ]
         )
     growth = ('growth of time', 'growth of memory')
     return table(('model', *differing, *map(size_text, sizes), *growth), rows)
-
-
-def _cost(case: Row | None) -> str:
-    """Milliseconds and MB, '3.1 (18)'; empty where nothing was measured."""
-    if case is None:
-        return ''
-    memory = '' if case['memory'] is None else f' ({case["memory"] / 1e6:.0f})'
-    return f'{case["median"] * 1e3:.0f}{memory}'
 
 
 def _name(model: str) -> str:

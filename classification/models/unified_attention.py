@@ -14,7 +14,7 @@ from .design import Design
 from .ops.layout import DIRECTIONS, conv_nhwc, to_image, to_sequence
 from .ops.rotary import RotaryTable, rotate
 from .ops.scan import init_delta, inverse_softplus
-from .ops.unified import ForgetGate, Neighbourhood, unified_attention
+from .ops.unified import ForgetGate, neighbourhood, unified_attention
 
 
 class UnifiedAttention(nn.Module):
@@ -137,7 +137,7 @@ class UnifiedAttention(nn.Module):
         if table is not None:
             inputs |= dict(q_rotated=rotate(q, table), k_rotated=rotate(k, table))
         reach = self.design.reach
-        near = None if reach is None else Neighbourhood(height, width, reach)
+        near = None if reach is None else neighbourhood(height, width, reach, like=q)
         ways = [
             to_image(
                 self._scan(
@@ -160,7 +160,7 @@ class UnifiedAttention(nn.Module):
         delta: Tensor | None = None,
         q_rotated: Tensor | None = None,
         k_rotated: Tensor | None = None,
-        near: Neighbourhood | None = None,
+        near: Tensor | None = None,
     ) -> Tensor:
         """Tokens in order (B, heads, N, channels) -> what they read (B, N, dim)."""
         design = self.design

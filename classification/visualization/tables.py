@@ -17,3 +17,8 @@ def markdown(titles: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
 def row(cells: Sequence[Any]) -> str:
     """A line of a Markdown table."""
     return f'| {" | ".join(map(str, cells))} |'
+
+
+def cost(seconds: float, memory: float | None) -> str:
+    """Milliseconds and MB of bytes, '3 (18)'; memory is None where it is not known."""
+    return f'{seconds * 1e3:.0f}' + ('' if memory is None else f' ({memory / 1e6:.0f})')

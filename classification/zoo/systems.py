@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..engine.files.project import PROJECT
-from ..visualization.tables import markdown
+from ..visualization.tables import cost, markdown
 from .metafiles import TOP1, Collection, Counts, Listed, Model, listed
 
 # Bounds of the classifiers' parameters, in millions: title of a table -> from, below.
@@ -110,7 +110,7 @@ def _seconds(case: dict) -> float:
 def _cost(case: dict) -> str:
     if case['error']:
         return 'refused'
-    return f'{1e3 * case["median"]:.0f} ({case["memory"] / 1e6:.0f})'
+    return cost(case['median'], case['memory'])
 
 
 def needs(zoo: Sequence[Model], folder: Path) -> str:

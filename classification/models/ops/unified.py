@@ -36,23 +36,6 @@ GATED_NUMBERS = {'cpu': 2**20}
 GATED_NUMBERS_ELSEWHERE = 2**26
 
 
-class Neighbourhood(NamedTuple):
-    """A token reads those of an image (height, width) at most `reach` rows and columns away."""
-
-    height: int
-    width: int
-    reach: int
-
-    def mask(self, like: Tensor) -> Tensor:
-        """(N, N) in the type of `like`: 1 where token i reads token j, else 0."""
-        rows, columns = (
-            (torch.arange(side)[:, None] - torch.arange(side)).abs() <= self.reach
-            for side in (self.height, self.width)
-        )
-        near = rows[:, None, :, None] & columns[None, :, None, :]
-        return near.flatten(2).flatten(0, 1).to(like)
-
-
 class ForgetGate(NamedTuple):
     """Mamba's forget gate Ã_i = exp(-step_i ⊙ rate), kept as its factors.
 
@@ -121,7 +104,7 @@ def unified_attention(
     normalise: bool = True,
     causal: bool = False,
     rotated: tuple[Tensor, Tensor] | None = None,
-    near: Neighbourhood | None = None,
+    near: Tensor | None = None,
 ) -> Tensor:
     """The formula by its fast forms.
 
@@ -135,7 +118,7 @@ def unified_attention(
         normalise: divide by Q_i Z_i.
         causal: token i reads the tokens 1 ... i; otherwise all of them.
         rotated: (q, k) with positions, see above.
-        near: token i reads those near it instead.
+        near: from `neighbourhood`: token i reads those near it instead.
 
     Returns:
         (B, heads, N, e).
@@ -143,7 +126,7 @@ def unified_attention(
     Raises:
         ValueError: a forget gate without an order of tokens.
     """
-    assert not (causal and near), 'Design refuses both.'
+    assert not causal or near is None, 'Design refuses both.'
     if a is not None and not causal:
         raise ValueError(
             'A forget gate decays from token to token: it combines with the causal form only, '
@@ -155,7 +138,7 @@ def unified_attention(
         y = gated(q_memory, k_memory, u, a)
     elif causal:
         y = causal_by_chunks(q_memory, k_memory, u)
-    elif near:
+    elif near is not None:
         y = local(q_memory, k_memory, u, near)
     else:
         y = parallel(q_memory, k_memory, u)
@@ -169,12 +152,26 @@ def parallel(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return q @ (k.transpose(-2, -1) @ v)
 
 
-def local(q: Tensor, k: Tensor, v: Tensor, near: Neighbourhood) -> Tensor:
+def neighbourhood(height: int, width: int, reach: int, like: Tensor) -> Tensor:
+    """Which tokens of an image are at most `reach` rows and columns apart.
+
+    Returns:
+        (N, N) in the type of `like`: 1 where token i reads token j, else 0.
+    """
+    rows, columns = (
+        (torch.arange(side)[:, None] - torch.arange(side)).abs() <= reach
+        for side in (height, width)
+    )
+    near = rows[:, None, :, None] & columns[None, :, None, :]
+    return near.flatten(2).flatten(0, 1).to(like)
+
+
+def local(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
     """Q_i S_i for all i, where S_i sums over the neighbourhood of i: (B, heads, N, e).
 
     By the weights of all pairs of tokens, so for images of a few hundred tokens.
     """
-    return (q @ k.transpose(-2, -1) * near.mask(q)) @ v
+    return (q @ k.transpose(-2, -1) * near) @ v
 
 
 def causal_by_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -231,13 +228,12 @@ def _gated_chunk(
     return y, S[:, :, -1].clone()
 
 
-def normaliser(q: Tensor, k: Tensor, causal: bool, near: Neighbourhood | None = None) -> Tensor:
+def normaliser(q: Tensor, k: Tensor, causal: bool, near: Tensor | None = None) -> Tensor:
     """Q_i Z_i, or Q_i Z_N for all i, kept away from 0: (B, heads, N, 1)."""
     tokens = q.shape[2]
-    if near:
-        mask = near.mask(q)
-        count = mask.sum(-1, keepdim=True)
-        return (q * (mask @ k)).sum(dim=-1, keepdim=True) + EPS * count
+    if near is not None:
+        count = near.sum(-1, keepdim=True)
+        return (q * (near @ k)).sum(dim=-1, keepdim=True) + EPS * count
     if causal:
         Z = k.cumsum(dim=2)
         count = torch.arange(1, tokens + 1, device=q.device, dtype=q.dtype)[:, None]

@@ -14,12 +14,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .. import image_scan
 from .operators import operator
 
 CHUNK = 64  # tokens between two states that are kept
 CHANNELS = 32  # of a program, at most
 WARPS = 1
-LOG2_E = tl.constexpr(1.4426950408889634)
+LOG2_E = tl.constexpr(image_scan.LOG2_E)
 
 
 @triton.jit

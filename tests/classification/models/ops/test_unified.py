@@ -12,9 +12,9 @@ from classification.models.ops.linear_attention import linear_attention
 from classification.models.ops.rotary import rotary_table, rotate
 from classification.models.ops.unified import (
     ForgetGate,
-    Neighbourhood,
     gated,
     naive_unified_attention,
+    neighbourhood,
     unified_attention,
 )
 
@@ -118,7 +118,7 @@ def test_local_form_is_the_parallel_one_of_each_neighbourhood(height, width, rea
     torch.manual_seed(0)
     q, k = torch.rand(2, 2, 3, height * width, 4, dtype=torch.float64)
     v = torch.randn(2, 3, height * width, 5, dtype=torch.float64)
-    near = Neighbourhood(height, width, reach)
+    near = neighbourhood(height, width, reach, like=q)
     y = unified_attention(q, k, v, normalise=normalise, near=near)
     for i, (row, column) in enumerate(itertools.product(range(height), range(width))):
         read = [
